@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
+#include <ssam/core/random.hpp>
+#include <ssam/core/workspace.hpp>
+
+namespace ssam {
+
+/// What a running model needs besides its weights: a workspace, the mode (training or not), randomness for dropout, and
+/// per device its threads or streams.
+template <class Device>
+class Context;
+
+namespace detail {
+/// `SSAM_THREADS` if it is a positive number, else every core OpenMP offers.
+inline int default_threads() {
+  if (const char* text = std::getenv("SSAM_THREADS")) {
+    const int threads = std::atoi(text);
+    if (threads > 0) return threads;
+  }
+#if defined(_OPENMP)
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+}  // namespace detail
+
+template <>
+class Context<Cpu> {
+ public:
+  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores).
+  explicit Context(int threads = 0, std::uint64_t seed = 0)
+      : random(seed), threads_(threads > 0 ? threads : detail::default_threads()) {
+#if defined(_OPENMP)
+    omp_set_num_threads(threads_);  // libraries below (GEMM providers) follow the same pool
+#endif
+  }
+
+  int threads() const { return threads_; }
+
+  template <class Scalar>
+  TensorView<Scalar, Cpu> allocate(const Shape& shape) {
+    return workspace.template allocate<Scalar>(shape);
+  }
+
+  /// Calls f(0) ... f(count - 1), each exactly once, on the pool. The calls must not depend on each other; what they
+  /// compute must not depend on which thread runs them. An exception is carried to the caller (one of them).
+  template <class F>
+  void parallel_for(Index count, const F& f) {
+#if defined(_OPENMP)
+    if (threads_ > 1 && count > 1 && !omp_in_parallel()) {
+      std::exception_ptr failure;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(threads_)
+      for (Index i = 0; i < count; ++i) {
+        try {
+          f(i);
+        } catch (...) {
+#pragma omp critical(ssam_parallel_for)
+          failure = std::current_exception();
+        }
+      }
+      if (failure) std::rethrow_exception(failure);
+      return;
+    }
+#endif
+    for (Index i = 0; i < count; ++i) f(i);
+  }
+
+  /// parallel_for over [0, count) in pieces of `grain`: f(begin, end). The pieces do not depend on the thread count.
+  template <class F>
+  void parallel_ranges(Index count, Index grain, const F& f) {
+    const Index pieces = (count + grain - 1) / grain;
+    parallel_for(pieces, [&](Index i) { f(i * grain, std::min(count, (i + 1) * grain)); });
+  }
+
+  Workspace<Cpu> workspace;
+  /// Batch norm uses batch statistics and dropout is on.
+  bool training = false;
+  /// Source of dropout masks.
+  Random random;
+
+ private:
+  int threads_;
+};
+
+/// Releases everything allocated from the context's workspace since its construction.
+template <class Device>
+class WorkspaceScope {
+ public:
+  explicit WorkspaceScope(Context<Device>& context) : workspace_(context.workspace), mark_(workspace_.mark()) {}
+  WorkspaceScope(const WorkspaceScope&) = delete;
+  WorkspaceScope& operator=(const WorkspaceScope&) = delete;
+  ~WorkspaceScope() { workspace_.release(mark_); }
+
+ private:
+  Workspace<Device>& workspace_;
+  typename Workspace<Device>::Mark mark_;
+};
+
+}  // namespace ssam
