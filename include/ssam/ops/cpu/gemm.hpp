@@ -1,0 +1,89 @@
+#pragma once
+
+#include <Eigen/Core>
+#include <algorithm>
+
+#if defined(SSAM_WITH_ONEDNN)
+#include <dnnl.h>
+#endif
+
+#include <ssam/ops/views.hpp>
+
+namespace ssam::ops {
+
+namespace detail {
+
+/// C = alpha op(A) op(B) + beta C on the calling thread; row-major, C is m x n, the inner extent is k. fp32 goes to
+/// oneDNN where the build found it, everything else to Eigen. The one place that knows a GEMM provider.
+template <class S>
+void gemm_serial(Op a_op, Op b_op, Index m, Index n, Index k, S alpha, const S* a, Index lda, const S* b, Index ldb,
+                 S beta, S* c, Index ldc) {
+  if (m == 0 || n == 0) return;
+#if defined(SSAM_WITH_ONEDNN)
+  if constexpr (std::is_same_v<S, float>) {
+    if (k > 0 && m * n * k >= 4096) {
+      const dnnl_status_t status = dnnl_sgemm(a_op == Op::none ? 'N' : 'T', b_op == Op::none ? 'N' : 'T', m, n, k,
+                                              alpha, a, lda, b, ldb, beta, c, ldc);
+      if (status == dnnl_success) return;
+      throw DeviceError(ErrorText{.what = "oneDNN refused a matrix product", .found = std::to_string(int(status))});
+    }
+  }
+#endif
+  using Matrix = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+  using Stride = Eigen::OuterStride<>;
+  const bool at = a_op == Op::transpose, bt = b_op == Op::transpose;
+  const Eigen::Map<const Matrix, 0, Stride> am(a, at ? k : m, at ? m : k, Stride(lda));
+  const Eigen::Map<const Matrix, 0, Stride> bm(b, bt ? n : k, bt ? k : n, Stride(ldb));
+  Eigen::Map<Matrix, 0, Stride> cm(c, m, n, Stride(ldc));
+  if (beta == S(0)) {
+    cm.setZero();
+  } else if (beta != S(1)) {
+    cm *= beta;
+  }
+  if (!at && !bt) {
+    cm.noalias() += alpha * am * bm;
+  } else if (at && !bt) {
+    cm.noalias() += alpha * am.transpose() * bm;
+  } else if (!at) {
+    cm.noalias() += alpha * am * bm.transpose();
+  } else {
+    cm.noalias() += alpha * am.transpose() * bm.transpose();
+  }
+}
+
+}  // namespace detail
+
+/// C = alpha op(A) op(B) + beta C. The result is cut into panels that depend on its shape only, one thread computes a
+/// panel: the same bits for every thread count. Throws ShapeError when the extents do not fit.
+template <class S>
+void gemm(Context<Cpu>& context, Op a_op, Op b_op, S alpha, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b, S beta,
+          MatrixView<S, Cpu> c) {
+  const Index m = c.rows, n = c.cols;
+  const Index k = a_op == Op::none ? a.cols : a.rows;
+  require((a_op == Op::none ? a.rows : a.cols) == m, "gemm", "rows of op(A) = rows of C");
+  require((b_op == Op::none ? b.cols : b.rows) == n, "gemm", "columns of op(B) = columns of C");
+  require((b_op == Op::none ? b.rows : b.cols) == k, "gemm", "columns of op(A) = rows of op(B)");
+  // Panels of a few hundred rows keep the repeated packing of B small; wide, low results are cut along their columns.
+  const Index panel = std::max<Index>(192, (m + 31) / 32);
+  if (m >= n || m > panel) {
+    context.parallel_ranges(m, panel, [&](Index begin, Index end) {
+      const S* first = a_op == Op::none ? a.data + begin * a.stride : a.data + begin;
+      detail::gemm_serial<S>(a_op, b_op, end - begin, n, k, alpha, first, a.stride, b.data, b.stride, beta,
+                             c.data + begin * c.stride, c.stride);
+    });
+    return;
+  }
+  context.parallel_ranges(n, std::max<Index>(256, (n + 31) / 32), [&](Index begin, Index end) {
+    const S* first = b_op == Op::none ? b.data + begin : b.data + begin * b.stride;
+    detail::gemm_serial<S>(a_op, b_op, m, end - begin, k, alpha, a.data, a.stride, first, b.stride, beta,
+                           c.data + begin, c.stride);
+  });
+}
+
+/// gemm with alpha 1 and beta 0.
+template <class S>
+void multiply(Context<Cpu>& context, Op a_op, Op b_op, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b, MatrixView<S, Cpu> c) {
+  gemm<S>(context, a_op, b_op, S(1), a, b, S(0), c);
+}
+
+}  // namespace ssam::ops

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <ssam/core/context.hpp>
+#include <ssam/core/tensor.hpp>
+#include <type_traits>
+
+namespace ssam::ops {
+
+/// Arguments of ops. `S` is deduced from the (mutable) result only, so that any view converts to an input.
+template <class S, class Device>
+using In = std::type_identity_t<TensorView<const S, Device>>;
+template <class S, class Device>
+using InMatrix = std::type_identity_t<MatrixView<const S, Device>>;
+/// A result that may be left out: pass an empty view and it is not computed.
+template <class S, class Device>
+using MaybeOut = std::type_identity_t<TensorView<S, Device>>;
+
+/// Whether a GEMM operand is used as it lies or transposed.
+enum class Op { none, transpose };
+
+/// Throws ShapeError unless `condition` holds.
+inline void require(bool condition, const char* op, const char* expectation) {
+  if (!condition) throw ShapeError(ErrorText{.what = "shapes do not fit", .where = op, .expected = expectation});
+}
+
+}  // namespace ssam::ops
