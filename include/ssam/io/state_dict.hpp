@@ -1,0 +1,121 @@
+#pragma once
+
+// xxHash as static functions of this translation unit: header only, and no clash with a linked one.
+#ifndef XXH_INLINE_ALL
+#define XXH_INLINE_ALL
+#endif
+#include <xxhash.h>
+
+#include <algorithm>
+#include <map>
+#include <ssam/io/host_tensor.hpp>
+#include <ssam/io/names.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace ssam {
+
+/// What a checkpoint reader may be asked for.
+struct LoadOptions {
+  bool strict_finite = false;  ///< refuse weights that are NaN or infinite (else they are only counted)
+};
+
+namespace detail {
+/// Levenshtein distance: insertions, deletions and substitutions between two names.
+inline std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, changed}));
+    }
+  }
+  return row[b.size()];
+}
+}  // namespace detail
+
+/// What a checkpoint holds: named tensors, free text about them, and what the reader left out.
+struct StateDict {
+  std::map<std::string, HostTensor> tensors;
+  std::map<std::string, std::string> metadata;
+  std::vector<std::string> skipped;  ///< entries that are not in `tensors`, each with the reason
+
+  bool contains(const std::string& name) const { return tensors.contains(name); }
+
+  /// Throws MismatchError that names the nearest names.
+  const HostTensor& at(const std::string& name) const {
+    const auto found = tensors.find(name);
+    if (found != tensors.end()) return found->second;
+    std::string near;
+    for (const std::string& other : nearest(name)) near += (near.empty() ? "nearest are " : ", ") + shown(other);
+    throw MismatchError(ErrorText{.what = "the checkpoint has no such tensor",
+                                  .where = name,
+                                  .found = std::to_string(tensors.size()) + " others",
+                                  .advice = near});
+  }
+
+  /// Up to three names that resemble `name`, the nearest first.
+  std::vector<std::string> nearest(const std::string& name) const {
+    std::vector<std::pair<std::size_t, std::string>> ranked;
+    for (const auto& [other, tensor] : tensors) ranked.emplace_back(detail::edit_distance(name, other), other);
+    const std::size_t count = std::min<std::size_t>(3, ranked.size());
+    std::partial_sort(ranked.begin(), ranked.begin() + static_cast<std::ptrdiff_t>(count), ranked.end());
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < count; ++i) names.push_back(ranked[i].second);
+    return names;
+  }
+
+  /// Tensors that hold NaN or infinite values, with how many.
+  std::map<std::string, std::size_t> nonfinite() const {
+    std::map<std::string, std::size_t> counts;
+    for (const auto& [name, tensor] : tensors) {
+      if (const std::size_t count = tensor.count_nonfinite()) counts[name] = count;
+    }
+    return counts;
+  }
+};
+
+/// Throws FormatError when `options` asks for finite weights and a tensor holds others.
+inline void check_finite(const StateDict& state, const LoadOptions& options, const std::string& file) {
+  if (!options.strict_finite) return;
+  const auto counts = state.nonfinite();
+  if (counts.empty()) return;
+  throw FormatError(ErrorText{
+      .what = "weights are NaN or infinite",
+      .where = at_tensor(file, counts.begin()->first),
+      .expected = "finite values (strict_finite)",
+      .found = std::to_string(counts.begin()->second) + " others, in " + std::to_string(counts.size()) + " tensor(s)"});
+}
+
+/// 128 bits (XXH3) in hexadecimal over the sorted names, types, shapes and bytes: the same for one checkpoint in any
+/// container. Metadata and skipped entries do not count.
+inline std::string content_hash(const StateDict& state) {
+  XXH3_state_t hash;
+  XXH3_128bits_reset(&hash);
+  const auto number = [&hash](std::uint64_t value) { XXH3_128bits_update(&hash, &value, sizeof value); };
+  const auto text = [&](std::string_view bytes) {
+    number(bytes.size());
+    XXH3_128bits_update(&hash, bytes.data(), bytes.size());
+  };
+  number(state.tensors.size());
+  for (const auto& [name, tensor] : state.tensors) {
+    text(name);
+    text(dtype_name(tensor.dtype));
+    number(static_cast<std::uint64_t>(tensor.shape.rank()));
+    for (int axis = 0; axis < tensor.shape.rank(); ++axis) number(static_cast<std::uint64_t>(tensor.shape[axis]));
+    text({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()});
+  }
+  const XXH128_hash_t digest = XXH3_128bits_digest(&hash);
+  constexpr char digits[] = "0123456789abcdef";
+  std::string hex;
+  for (const std::uint64_t half : {digest.high64, digest.low64}) {
+    for (int shift = 60; shift >= 0; shift -= 4) hex += digits[half >> shift & 15];
+  }
+  return hex;
+}
+
+}  // namespace ssam
