@@ -1,0 +1,175 @@
+#pragma once
+
+#include <cmath>
+#include <ssam/ops/cpu/kernel.hpp>
+
+namespace ssam::ops {
+
+/// Normalises every row of the last axis: y = (x - mean) * rstd * weight + bias, rstd = 1 / sqrt(variance + eps) with
+/// the biased variance. x, y [..., C]; weight, bias [C]; mean, rstd [rows] are kept for the backward pass and may be
+/// empty. `y` may be `x` where no backward pass follows.
+template <class S>
+void layer_norm_forward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, In<S, Cpu> bias,
+                        std::type_identity_t<S> eps, TensorView<S, Cpu> y, MaybeOut<S, Cpu> mean,
+                        MaybeOut<S, Cpu> rstd) {
+  const auto in = x.matrix();
+  const Index cols = in.cols;
+  require(x.size() == y.size(), "layer_norm_forward", "two tensors of one size");
+  require(weight.size() == cols && bias.size() == cols, "layer_norm_forward", "weight and bias as long as a row");
+  require((mean.empty() || mean.size() == in.rows) && (rstd.empty() || rstd.size() == in.rows), "layer_norm_forward",
+          "one mean and one rstd per row");
+  const auto w = detail::array(weight.data(), cols), b = detail::array(bias.data(), cols);
+  detail::for_rows(context, in.rows, cols, [&](Index r) {
+    const auto row = detail::array(in.data + r * cols, cols);
+    const S center = row.sum() / S(cols);
+    const S scale = S(1) / std::sqrt((row - center).square().sum() / S(cols) + eps);
+    detail::array(y.data() + r * cols, cols) = (row - center) * scale * w + b;
+    if (!mean.empty()) mean.data()[r] = center;
+    if (!rstd.empty()) rstd.data()[r] = scale;
+  });
+}
+
+/// Backward of layer_norm_forward. dx is overwritten (may be `dy`), dweight and dbias are added to; each may be empty.
+template <class S>
+void layer_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, In<S, Cpu> mean, In<S, Cpu> rstd,
+                         In<S, Cpu> dy, TensorView<S, Cpu> dx, MaybeOut<S, Cpu> dweight, MaybeOut<S, Cpu> dbias) {
+  const auto in = x.matrix();
+  const Index rows = in.rows, cols = in.cols;
+  require(x.size() == dy.size() && (dx.empty() || dx.size() == x.size()), "layer_norm_backward",
+          "x, dy and dx of one size");
+  require(
+      weight.size() == cols && (dweight.empty() || dweight.size() == cols) && (dbias.empty() || dbias.size() == cols),
+      "layer_norm_backward", "weight, dweight and dbias as long as a row");
+  require(mean.size() == rows && rstd.size() == rows, "layer_norm_backward", "one mean and one rstd per row");
+  // The sums over rows come first: dx may overwrite dy.
+  if (!dweight.empty() || !dbias.empty()) {
+    WorkspaceScope scope(context);
+    const auto partial = detail::partial_sums<S>(context, rows, 2 * cols, [&](Index begin, Index end, S* sums) {
+      for (Index r = begin; r < end; ++r) {
+        const auto row = detail::array(in.data + r * cols, cols);
+        const auto grad = detail::array(dy.data() + r * cols, cols);
+        detail::array(sums, cols) += grad * (row - mean.data()[r]) * rstd.data()[r];
+        detail::array(sums + cols, cols) += grad;
+      }
+    });
+    if (!dweight.empty()) detail::add_partials(context, partial, 0, dweight);
+    if (!dbias.empty()) detail::add_partials(context, partial, cols, dbias);
+  }
+  if (dx.empty()) return;
+  const auto w = detail::array(weight.data(), cols);
+  detail::for_rows(context, rows, cols, [&](Index r) {
+    const auto row = detail::array(in.data + r * cols, cols);
+    const auto grad = detail::array(dy.data() + r * cols, cols);
+    const S center = mean.data()[r], scale = rstd.data()[r];
+    const S shift = (grad * w).sum() / S(cols);
+    const S slope = (grad * w * (row - center)).sum() * scale * scale / S(cols);
+    detail::array(dx.data() + r * cols, cols) = scale * (grad * w - shift - (row - center) * slope);
+  });
+}
+
+namespace detail {
+
+inline void require_batch_norm(Index batch, Index channels, std::initializer_list<Index> per_channel, const char* op) {
+  require(batch > 0 && channels > 0, op, "a non-empty matrix");
+  for (const Index size : per_channel) require(size == channels, op, "one value per channel");
+}
+
+}  // namespace detail
+
+/// BatchNorm1d on x [B, C] with the statistics of the batch (PyTorch): y = (x - mean) * rstd * weight + bias with the
+/// biased variance; running = (1 - momentum) * running + momentum * statistic, the running variance with the unbiased
+/// one. mean, rstd [C] are kept for the backward pass. Throws ConfigError for B = 1 (no variance).
+template <class S>
+void batch_norm_forward_training(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, In<S, Cpu> bias,
+                                 std::type_identity_t<S> eps, std::type_identity_t<S> momentum,
+                                 TensorView<S, Cpu> running_mean, TensorView<S, Cpu> running_var, TensorView<S, Cpu> y,
+                                 TensorView<S, Cpu> mean, TensorView<S, Cpu> rstd) {
+  const auto in = x.matrix();
+  const Index batch = in.rows, channels = in.cols;
+  require(x.size() == y.size(), "batch_norm_forward_training", "two tensors of one size");
+  detail::require_batch_norm(
+      batch, channels, {weight.size(), bias.size(), running_mean.size(), running_var.size(), mean.size(), rstd.size()},
+      "batch_norm_forward_training");
+  if (batch == 1) {
+    throw ConfigError(ErrorText{.what = "batch norm cannot train on a batch of one",
+                                .where = "batch_norm_forward_training",
+                                .advice = "use a batch of at least two samples"});
+  }
+  context.parallel_ranges(channels, 64, [&](Index begin, Index end) {
+    for (Index c = begin; c < end; ++c) {
+      double sum = 0, squares = 0;
+      for (Index r = 0; r < batch; ++r) sum += static_cast<double>(in.data[r * channels + c]);
+      const double center = sum / static_cast<double>(batch);
+      for (Index r = 0; r < batch; ++r) {
+        const double deviation = static_cast<double>(in.data[r * channels + c]) - center;
+        squares += deviation * deviation;
+      }
+      const S average = static_cast<S>(center);
+      const S scale = static_cast<S>(1 / std::sqrt(squares / static_cast<double>(batch) + static_cast<double>(eps)));
+      for (Index r = 0; r < batch; ++r) {
+        const S normal = (in.data[r * channels + c] - average) * scale;
+        y.data()[r * channels + c] = normal * weight.data()[c] + bias.data()[c];
+      }
+      mean.data()[c] = average;
+      rstd.data()[c] = scale;
+      running_mean.data()[c] = (1 - momentum) * running_mean.data()[c] + momentum * average;
+      running_var.data()[c] =
+          (1 - momentum) * running_var.data()[c] + momentum * static_cast<S>(squares / static_cast<double>(batch - 1));
+    }
+  });
+}
+
+/// BatchNorm1d on x [B, C] with the running statistics [C]; `y` may be `x`.
+template <class S>
+void batch_norm_forward_eval(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, In<S, Cpu> bias,
+                             In<S, Cpu> running_mean, In<S, Cpu> running_var, std::type_identity_t<S> eps,
+                             TensorView<S, Cpu> y) {
+  const auto in = x.matrix();
+  const Index cols = in.cols;
+  require(x.size() == y.size(), "batch_norm_forward_eval", "two tensors of one size");
+  detail::require_batch_norm(in.rows, cols, {weight.size(), bias.size(), running_mean.size(), running_var.size()},
+                             "batch_norm_forward_eval");
+  detail::for_rows(context, in.rows, cols, [&](Index r) {
+    detail::array(y.data() + r * cols, cols) =
+        (detail::array(in.data + r * cols, cols) - detail::array(running_mean.data(), cols)) /
+            (detail::array(running_var.data(), cols) + eps).sqrt() * detail::array(weight.data(), cols) +
+        detail::array(bias.data(), cols);
+  });
+}
+
+/// Backward of batch_norm_forward_training. dx is overwritten (may be `dy`), dweight and dbias are added to; each may
+/// be empty.
+template <class S>
+void batch_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, In<S, Cpu> mean, In<S, Cpu> rstd,
+                         In<S, Cpu> dy, TensorView<S, Cpu> dx, MaybeOut<S, Cpu> dweight, MaybeOut<S, Cpu> dbias) {
+  const auto in = x.matrix();
+  const Index batch = in.rows, channels = in.cols;
+  require(x.size() == dy.size() && (dx.empty() || dx.size() == x.size()), "batch_norm_backward",
+          "x, dy and dx of one size");
+  detail::require_batch_norm(batch, channels,
+                             {weight.size(), mean.size(), rstd.size(), dweight.empty() ? channels : dweight.size(),
+                              dbias.empty() ? channels : dbias.size()},
+                             "batch_norm_backward");
+  context.parallel_ranges(channels, 64, [&](Index begin, Index end) {
+    for (Index c = begin; c < end; ++c) {
+      const S center = mean.data()[c], scale = rstd.data()[c];
+      double sum = 0, dot = 0;
+      for (Index r = 0; r < batch; ++r) {
+        const S grad = dy.data()[r * channels + c];
+        sum += static_cast<double>(grad);
+        dot += static_cast<double>(grad * (in.data[r * channels + c] - center) * scale);
+      }
+      if (!dweight.empty()) dweight.data()[c] += static_cast<S>(dot);
+      if (!dbias.empty()) dbias.data()[c] += static_cast<S>(sum);
+      if (dx.empty()) continue;
+      const S shift = static_cast<S>(sum / static_cast<double>(batch));
+      const S slope = static_cast<S>(dot / static_cast<double>(batch));
+      for (Index r = 0; r < batch; ++r) {
+        const S normal = (in.data[r * channels + c] - center) * scale;
+        dx.data()[r * channels + c] = weight.data()[c] * scale * (dy.data()[r * channels + c] - shift - normal * slope);
+      }
+    }
+  });
+}
+
+}  // namespace ssam::ops
