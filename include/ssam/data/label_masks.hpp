@@ -1,0 +1,181 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <map>
+#include <ssam/core/error.hpp>
+#include <ssam/data/image.hpp>
+#include <ssam/data/manifest.hpp>
+#include <ssam/data/preprocess.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ssam {
+
+/// Where each label of one image is.
+class LabelMasks {
+ public:
+  /// Labels that may overlap: one mask per label, an empty one where the label is absent.
+  LabelMasks(ImageSize size, std::vector<Mask> per_label) : size_(size), masks_(std::move(per_label)) {}
+  /// Labels that exclude each other: 0 background, k + 1 label k.
+  explicit LabelMasks(Mask classes) : size_{classes.height, classes.width}, exclusive_(true) {
+    masks_.push_back(std::move(classes));
+  }
+
+  const ImageSize& size() const { return size_; }
+
+  /// 1 where `label` is, else 0.
+  Mask binary(Index label) const {
+    const Mask& source = masks_[exclusive_ ? 0 : static_cast<std::size_t>(label)];
+    Mask mask(size_.height, size_.width);
+    for (std::size_t i = 0; i < source.values.size(); ++i) {
+      mask.values[i] = (exclusive_ ? source.values[i] == label + 1 : source.values[i] > 0) ? 1 : 0;
+    }
+    return mask;
+  }
+
+  /// The same in another size (nearest value).
+  LabelMasks resized(ImageSize to) const {
+    LabelMasks result = *this;
+    result.size_ = to;
+    for (Mask& mask : result.masks_) {
+      if (!mask.values.empty()) mask = resize(mask, to);
+    }
+    return result;
+  }
+
+  /// Bytes held.
+  std::size_t bytes() const {
+    std::size_t total = 0;
+    for (const Mask& mask : masks_) total += mask.values.size();
+    return total;
+  }
+
+ private:
+  ImageSize size_;
+  std::vector<Mask> masks_;
+  bool exclusive_ = false;
+};
+
+/// Pixels of one mask file that its table does not know.
+struct UnknownCodes {
+  Index pixels = 0;          ///< grey values in no table; colours farther than `far_color` from every known one
+  Index most = 0;            ///< pixels of the most frequent one of them
+  std::string most_of = {};  ///< that one: "77" or "(1, 2, 3)"
+};
+
+/// Colours nearer than this (Euclidean) to a known one are that one, blurred. Anti-aliased edges lie farther.
+inline constexpr int far_color = 48;
+
+namespace detail {
+
+template <class Code>
+UnknownCodes summarize_unknown(const std::map<Code, Index>& counts) {
+  UnknownCodes unknown;
+  for (const auto& [code, count] : counts) {
+    unknown.pixels += count;
+    if (count <= unknown.most) continue;
+    unknown.most = count;
+    if constexpr (std::is_integral_v<Code>) {
+      unknown.most_of = std::to_string(code);
+    } else {
+      unknown.most_of =
+          "(" + std::to_string(code[0]) + ", " + std::to_string(code[1]) + ", " + std::to_string(code[2]) + ")";
+    }
+  }
+  return unknown;
+}
+
+}  // namespace detail
+
+/// Class numbers (0 background, k + 1 label k) of a grey mask; values in no table are background and counted.
+inline std::pair<Mask, UnknownCodes> classify_values(const Mask& grey, const Manifest& manifest) {
+  std::array<int, 256> classes;
+  classes.fill(-1);
+  for (const std::uint8_t value : manifest.background_values) classes[value] = 0;
+  for (std::size_t k = 0; k < manifest.values.size(); ++k) classes[manifest.values[k]] = static_cast<int>(k) + 1;
+  Mask result(grey.height, grey.width);
+  std::map<int, Index> unknown;
+  for (std::size_t i = 0; i < grey.values.size(); ++i) {
+    const int found = classes[grey.values[i]];
+    if (found < 0) ++unknown[grey.values[i]];
+    result.values[i] = static_cast<std::uint8_t>(std::max(found, 0));
+  }
+  return {std::move(result), detail::summarize_unknown(unknown)};
+}
+
+/// Class numbers (0 background, k + 1 label k) of a colour mask: the nearest colour of the tables, because drawn edges
+/// are blends of two. Far-off colours are counted.
+inline std::pair<Mask, UnknownCodes> classify_colors(const Image& colored, const Manifest& manifest) {
+  std::vector<std::pair<Color, std::uint8_t>> palette;
+  for (const Color& color : manifest.background_colors) palette.push_back({color, std::uint8_t{0}});
+  for (std::size_t k = 0; k < manifest.colors.size(); ++k) {
+    palette.push_back({manifest.colors[k], static_cast<std::uint8_t>(k + 1)});
+  }
+  Mask result(colored.height, colored.width);
+  std::map<Color, Index> unknown;
+  std::map<Color, std::pair<std::uint8_t, bool>> known;  // colour -> class, far-off
+  const std::pair<const Color, std::pair<std::uint8_t, bool>>* last = nullptr;
+  for (std::size_t i = 0; i < result.values.size(); ++i) {
+    const Color color{colored.rgb[3 * i], colored.rgb[3 * i + 1], colored.rgb[3 * i + 2]};
+    if (last == nullptr || last->first != color) {
+      auto found = known.find(color);
+      if (found == known.end()) {
+        int best = std::numeric_limits<int>::max();
+        std::uint8_t label = 0;
+        for (const auto& [candidate, number] : palette) {
+          int distance = 0;
+          for (std::size_t c = 0; c < 3; ++c) distance += (color[c] - candidate[c]) * (color[c] - candidate[c]);
+          if (distance < best) {
+            best = distance;
+            label = number;
+          }
+        }
+        found = known.emplace(color, std::pair{label, best > far_color * far_color}).first;
+      }
+      last = &*found;
+    }
+    result.values[i] = last->second.first;
+    if (last->second.second) ++unknown[color];
+  }
+  return {std::move(result), detail::summarize_unknown(unknown)};
+}
+
+/// Reads the masks of one item for an image of `size`. Throws as `load_index_mask`, and FormatError when a mask has
+/// another size than the image. `unknown`: what the tables do not know, if asked for.
+inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem& item, ImageSize size,
+                                   UnknownCodes* unknown = nullptr) {
+  const auto check_size = [&](const std::filesystem::path& path, const auto& mask) {
+    if (mask.height == size.height && mask.width == size.width) return;
+    throw FormatError(ErrorText{.what = "a mask has another size than its image",
+                                .where = path.string(),
+                                .expected = std::to_string(size.height) + " x " + std::to_string(size.width),
+                                .found = std::to_string(mask.height) + " x " + std::to_string(mask.width)});
+  };
+  if (manifest.coding == MaskCoding::files) {
+    std::vector<Mask> masks(item.masks.size());
+    for (std::size_t k = 0; k < masks.size(); ++k) {
+      if (item.masks[k].empty()) continue;
+      masks[k] = load_index_mask(item.masks[k]);
+      check_size(item.masks[k], masks[k]);
+    }
+    return {size, std::move(masks)};
+  }
+  const auto classify = [&] {
+    if (manifest.coding == MaskCoding::values) {
+      const Mask grey = load_index_mask(item.mask);
+      check_size(item.mask, grey);
+      return classify_values(grey, manifest);
+    }
+    const Image colored = load_color_mask(item.mask);
+    check_size(item.mask, colored);
+    return classify_colors(colored, manifest);
+  };
+  auto [classes, codes] = classify();
+  if (unknown != nullptr) *unknown = codes;
+  return LabelMasks(std::move(classes));
+}
+
+}  // namespace ssam

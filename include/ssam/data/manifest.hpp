@@ -1,0 +1,254 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <span>
+#include <ssam/core/closest_name.hpp>
+#include <ssam/core/error.hpp>
+#include <ssam/core/shape.hpp>
+#include <ssam/data/augmentation.hpp>
+#include <ssam/data/file.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ssam {
+
+using Color = std::array<std::uint8_t, 3>;  ///< RGB
+
+enum class Split { train, val, test };
+
+inline const std::vector<std::string>& split_names() {
+  static const std::vector<std::string> names{"train", "val", "test"};
+  return names;
+}
+inline const std::string& to_string(Split split) { return split_names()[static_cast<std::size_t>(split)]; }
+
+/// How the masks of a data set say which label a pixel has.
+enum class MaskCoding {
+  files,   ///< one file per label, value > 0
+  values,  ///< one file per image, the grey value names the label
+  colors,  ///< one file per image, the nearest colour names the label
+};
+
+/// One image and its masks. Paths are as they can be opened.
+struct ManifestItem {
+  std::filesystem::path image;
+  Split split = Split::train;
+  std::filesystem::path mask;                ///< coding values and colors
+  std::vector<std::filesystem::path> masks;  ///< coding files: one per label, empty = the label is absent
+};
+
+/// A data set: which images, which labels, where each label's mask is. Format (JSON; paths relative to the file):
+///
+///     {"labels": ["Liver", "Kidney"],
+///      "values": {"Liver": 21, "Kidney": 22},                  // with "mask": grey value of each label, or
+///      "colors": {"Liver": [100,0,100], "Kidney": [255,255,0]} // with "mask": colour of each label
+///      "background": [0, 50],                                  // further grey values or colours that are no label
+///      "augment": {"flip": true, "saturation": false, "brightness": true},
+///      "items": [{"image": "a.png", "split": "train", "mask": "a_mask.png"},                // one mask file, or
+///                {"image": "b.png", "split": "val", "masks": {"Liver": "b_liver.png"}}]}    // one per present label
+struct Manifest {
+  std::filesystem::path file;
+  std::vector<std::string> labels;
+  MaskCoding coding = MaskCoding::files;
+  std::vector<std::uint8_t> values;             ///< coding values: of each label
+  std::vector<Color> colors;                    ///< coding colors: of each label
+  std::vector<std::uint8_t> background_values;  ///< coding values: what else may occur; 0 when not given
+  std::vector<Color> background_colors;         ///< coding colors: what else may occur; black when not given
+  AugmentationSettings augment;
+  std::vector<ManifestItem> items;
+};
+
+namespace detail {
+
+using Json = nlohmann::json;
+
+/// Checked access to the parsed manifest; errors name the file and the place in it.
+class ManifestReader {
+ public:
+  explicit ManifestReader(const std::filesystem::path& path) : path_(path) {}
+
+  Manifest read() {
+    const Json root = parse();
+    check_keys(root, "the manifest", {"labels", "items", "values", "colors", "background", "augment"},
+               {"labels", "items"});
+    Manifest manifest;
+    manifest.file = path_;
+    manifest.labels = read_labels(root["labels"]);
+    read_coding(root, manifest);
+    if (root.contains("augment")) read_augment(root["augment"], manifest.augment);
+    read_items(root["items"], manifest);
+    return manifest;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what, const std::string& place, const std::string& advice = {}) const {
+    throw ConfigError(ErrorText{.what = what, .where = path_.string() + ", " + place, .advice = advice});
+  }
+
+  /// JSON keeps the last of two equal keys silently; here two are an error. So is nesting deeper than a manifest's.
+  Json parse() const {
+    const std::vector<std::uint8_t> bytes = read_file(path_);
+    std::vector<std::set<std::string>> open;
+    const auto callback = [&](int depth, Json::parse_event_t event, Json& value) {
+      if (depth > 8) fail("the JSON is nested too deeply", "depth 9");
+      if (event == Json::parse_event_t::object_start) open.emplace_back();
+      if (event == Json::parse_event_t::object_end) open.pop_back();
+      if (event == Json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second) {
+        fail("a key is given twice", "key \"" + value.get<std::string>() + "\"", "remove one of them");
+      }
+      return true;
+    };
+    try {
+      return Json::parse(bytes.begin(), bytes.end(), callback);
+    } catch (const Json::exception& failure) {
+      throw FormatError(
+          ErrorText{.what = "the manifest is not JSON", .where = path_.string(), .found = failure.what()});
+    }
+  }
+
+  void check_keys(const Json& object, const std::string& place, const std::vector<std::string>& known,
+                  const std::vector<std::string>& required) const {
+    if (!object.is_object()) fail("an object {...} was expected", place);
+    for (const auto& [key, value] : object.items()) {
+      if (std::find(known.begin(), known.end(), key) == known.end()) {
+        fail("unknown key \"" + key + "\"", place, suggest_name(key, known));
+      }
+    }
+    for (const std::string& key : required) {
+      if (!object.contains(key)) fail("the key \"" + key + "\" is missing", place);
+    }
+  }
+
+  std::string read_text(const Json& value, const std::string& place) const {
+    if (!value.is_string() || value.get_ref<const std::string&>().empty()) fail("a text was expected", place);
+    const auto& text = value.get_ref<const std::string&>();
+    if (text.find('\0') != std::string::npos) fail("a text holds a zero byte", place);
+    return text;
+  }
+
+  std::uint8_t read_byte(const Json& value, const std::string& place) const {
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 255) {
+      fail("a whole number 0..255 was expected", place);
+    }
+    return value.get<std::uint8_t>();
+  }
+
+  Color read_color(const Json& value, const std::string& place) const {
+    if (!value.is_array() || value.size() != 3) fail("a colour [red, green, blue] was expected", place);
+    return {read_byte(value[0], place), read_byte(value[1], place), read_byte(value[2], place)};
+  }
+
+  std::vector<std::string> read_labels(const Json& value) const {
+    if (!value.is_array() || value.empty()) fail("a list of label names was expected", "labels");
+    std::vector<std::string> labels;
+    for (const Json& name : value) {
+      labels.push_back(read_text(name, "labels"));
+      if (std::count(labels.begin(), labels.end(), labels.back()) > 1) {
+        fail("label \"" + labels.back() + "\" is given twice", "labels");
+      }
+    }
+    return labels;
+  }
+
+  /// The entries of "values" or "colors", one per label, and of "background".
+  template <class Code, class Read>
+  void read_table(const Json& root, const char* key, const Manifest& manifest, std::vector<Code>& codes,
+                  std::vector<Code>& background, const Read& read) const {
+    const Json& table = root[key];
+    check_keys(table, key, manifest.labels, manifest.labels);
+    if (manifest.labels.size() > 254) fail("more than 254 labels cannot share one mask file", "labels");
+    std::set<Code> seen;
+    const auto add = [&](const Json& value, const std::string& place, std::vector<Code>& to) {
+      to.push_back(read(value, place));
+      if (!seen.insert(to.back()).second) fail("a value or colour stands for two things", place);
+    };
+    for (const std::string& label : manifest.labels) add(table[label], std::string(key) + ", " + label, codes);
+    if (root.contains("background")) {
+      if (!root["background"].is_array()) fail("a list was expected", "background");
+      for (const Json& value : root["background"]) add(value, "background", background);
+    } else if (seen.count(Code{}) == 0) {
+      background.push_back(Code{});
+    }
+  }
+
+  void read_coding(const Json& root, Manifest& manifest) const {
+    const bool values = root.contains("values"), colors = root.contains("colors");
+    if (values && colors) fail("both \"values\" and \"colors\" are given", "the manifest", "keep one");
+    if (values) {
+      manifest.coding = MaskCoding::values;
+      read_table(root, "values", manifest, manifest.values, manifest.background_values,
+                 [&](const Json& value, const std::string& place) { return read_byte(value, place); });
+    } else if (colors) {
+      manifest.coding = MaskCoding::colors;
+      read_table(root, "colors", manifest, manifest.colors, manifest.background_colors,
+                 [&](const Json& value, const std::string& place) { return read_color(value, place); });
+    } else if (root.contains("background")) {
+      fail("\"background\" without \"values\" or \"colors\"", "the manifest");
+    }
+  }
+
+  void read_augment(const Json& object, AugmentationSettings& settings) const {
+    check_keys(object, "augment", {"flip", "saturation", "brightness"}, {});
+    const auto read = [&](const char* key, bool& value) {
+      if (!object.contains(key)) return;
+      if (!object[key].is_boolean()) fail("true or false was expected", std::string("augment, ") + key);
+      value = object[key].get<bool>();
+    };
+    read("flip", settings.flip);
+    read("saturation", settings.saturation);
+    read("brightness", settings.brightness);
+  }
+
+  void read_items(const Json& list, Manifest& manifest) const {
+    if (!list.is_array() || list.empty()) fail("a list of items was expected, at least one", "items");
+    const bool files = manifest.coding == MaskCoding::files;
+    const std::string mask_key = files ? "masks" : "mask";
+    const std::filesystem::path folder = path_.parent_path();
+    std::set<std::filesystem::path> seen;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const std::string place = "items[" + std::to_string(i) + "]";
+      const Json& entry = list[i];
+      if (entry.is_object() && entry.contains(files ? "mask" : "masks")) {
+        fail(files ? "\"mask\" needs a table \"values\" or \"colors\"" : "\"masks\" beside \"values\" or \"colors\"",
+             place,
+             files ? "add the table, or give \"masks\": one file per label" : "give \"mask\": one file per image");
+      }
+      check_keys(entry, place, {"image", "split", mask_key}, {"image", "split", mask_key});
+      ManifestItem item;
+      item.image = folder / read_text(entry["image"], place + ", image");
+      if (!seen.insert(item.image.lexically_normal()).second) fail("an image is listed twice", place, "remove one");
+      const std::string split = read_text(entry["split"], place + ", split");
+      const auto found = std::find(split_names().begin(), split_names().end(), split);
+      if (found == split_names().end()) {
+        fail("unknown split \"" + split + "\"", place, suggest_name(split, split_names()));
+      }
+      item.split = static_cast<Split>(found - split_names().begin());
+      if (files) {
+        check_keys(entry["masks"], place + ", masks", manifest.labels, {});
+        item.masks.resize(manifest.labels.size());
+        for (std::size_t k = 0; k < manifest.labels.size(); ++k) {
+          const auto mask = entry["masks"].find(manifest.labels[k]);
+          if (mask != entry["masks"].end()) item.masks[k] = folder / read_text(*mask, place + ", masks");
+        }
+      } else {
+        item.mask = folder / read_text(entry["mask"], place + ", mask");
+      }
+      manifest.items.push_back(std::move(item));
+    }
+  }
+
+  std::filesystem::path path_;
+};
+
+}  // namespace detail
+
+/// Reads a manifest; opens no image (see `check_manifest`). Throws IoError, FormatError (not JSON), ConfigError:
+/// unknown key, label or split (with a suggestion), wrong type, anything given twice, empty lists.
+inline Manifest load_manifest(const std::filesystem::path& path) { return detail::ManifestReader(path).read(); }
+
+}  // namespace ssam
