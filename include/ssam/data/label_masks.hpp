@@ -71,6 +71,13 @@ inline constexpr int far_color = 48;
 
 namespace detail {
 
+inline std::string code_text(int value) { return std::to_string(value); }
+inline std::string code_text(const Color& color) {
+  std::string text = "(";
+  for (std::size_t c = 0; c < 3; ++c) text.append(c ? ", " : "").append(std::to_string(color[c]));
+  return text.append(")");
+}
+
 template <class Code>
 UnknownCodes summarize_unknown(const std::map<Code, Index>& counts) {
   UnknownCodes unknown;
@@ -78,12 +85,7 @@ UnknownCodes summarize_unknown(const std::map<Code, Index>& counts) {
     unknown.pixels += count;
     if (count <= unknown.most) continue;
     unknown.most = count;
-    if constexpr (std::is_integral_v<Code>) {
-      unknown.most_of = std::to_string(code);
-    } else {
-      unknown.most_of =
-          "(" + std::to_string(code[0]) + ", " + std::to_string(code[1]) + ", " + std::to_string(code[2]) + ")";
-    }
+    unknown.most_of = code_text(code);
   }
   return unknown;
 }
