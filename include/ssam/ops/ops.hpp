@@ -1,0 +1,14 @@
+#pragma once
+
+#include <ssam/ops/cpu/activation.hpp>
+#include <ssam/ops/cpu/attention.hpp>
+#include <ssam/ops/cpu/convolution.hpp>
+#include <ssam/ops/cpu/dropout.hpp>
+#include <ssam/ops/cpu/elementwise.hpp>
+#include <ssam/ops/cpu/gemm.hpp>
+#include <ssam/ops/cpu/loss.hpp>
+#include <ssam/ops/cpu/norm.hpp>
+#include <ssam/ops/cpu/optimizer.hpp>
+#include <ssam/ops/cpu/resize.hpp>
+#include <ssam/ops/cpu/svd.hpp>
+#include <ssam/ops/fallback.hpp>
