@@ -17,7 +17,8 @@ namespace {
 Manifest small_set(const Folder& folder) {
   for (const char* name : {"0", "1"}) {
     Image image(12, 24);
-    for (std::size_t i = 0; i < image.rgb.size(); ++i) image.rgb[i] = static_cast<std::uint8_t>(i * 7 + name[0]);
+    for (std::size_t i = 0; i < image.rgb.size(); ++i)
+      image.rgb[i] = static_cast<std::uint8_t>(i * 7 + (name[0] == '0' ? 0 : 90));
     Mask mask(12, 24);
     for (Index x = 0; x < 12; ++x) mask.at(5, x) = mask.at(6, x) = name[0] == '0' ? 1 : 2;
     save_png(folder / (std::string(name) + ".png"), image);
