@@ -1,0 +1,175 @@
+#pragma once
+
+#include <ssam/io/state_dict.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace ssam {
+
+namespace detail {
+
+using NamePair = std::pair<std::string_view, std::string_view>;
+
+/// If `name` continues a first of `pairs` at a dot or its end, the second takes its place.
+template <std::size_t count>
+bool replace_prefix(std::string& name, const NamePair (&pairs)[count]) {
+  for (const auto& [from, to] : pairs) {
+    if (name.starts_with(from) && (name.size() == from.size() || name[from.size()] == '.')) {
+      name.replace(0, from.size(), to);
+      return true;
+    }
+  }
+  return false;
+}
+
+/// The part of `name` in front of its `dots`-th dot, that dot included; empty when it has fewer.
+inline std::string head_of(const std::string& name, int dots) {
+  std::size_t end = 0;
+  for (; dots > 0; --dots) {
+    end = name.find('.', end);
+    if (end == std::string::npos) return "";
+    ++end;
+  }
+  return name.substr(0, end);
+}
+
+/// Replaces a prefix behind the first `dots` parts of the name.
+template <std::size_t count>
+bool replace_behind(std::string& name, int dots, const NamePair (&pairs)[count]) {
+  const std::string head = head_of(name, dots);
+  std::string rest = name.substr(head.size());
+  if (head.empty() || !replace_prefix(rest, pairs)) return false;
+  name = head + rest;
+  return true;
+}
+
+// Hugging Face's names of SAM's modules, as its public conversion from Meta's checkpoints writes them.
+inline constexpr NamePair hf_encoder_names[] = {
+    {"patch_embed.projection", "patch_embed.proj"},
+    {"layers", "blocks"},
+    {"neck.conv1", "neck.0"},
+    {"neck.layer_norm1", "neck.1"},
+    {"neck.conv2", "neck.2"},
+    {"neck.layer_norm2", "neck.3"},
+};
+inline constexpr NamePair hf_prompt_names[] = {
+    {"shared_embedding.positional_embedding", "pe_layer.positional_encoding_gaussian_matrix"},
+    {"point_embed", "point_embeddings"},
+    {"mask_embed.conv1", "mask_downscaling.0"},
+    {"mask_embed.layer_norm1", "mask_downscaling.1"},
+    {"mask_embed.conv2", "mask_downscaling.3"},
+    {"mask_embed.layer_norm2", "mask_downscaling.4"},
+    {"mask_embed.conv3", "mask_downscaling.6"},
+};
+inline constexpr NamePair hf_decoder_names[] = {
+    {"upscale_conv1", "output_upscaling.0"},
+    {"upscale_layer_norm", "output_upscaling.1"},
+    {"upscale_conv2", "output_upscaling.3"},
+    {"transformer.layer_norm_final_attn", "transformer.norm_final_attn"},
+};
+inline constexpr NamePair hf_block_norms[] = {
+    {"layer_norm1", "norm1"}, {"layer_norm2", "norm2"}, {"layer_norm3", "norm3"}, {"layer_norm4", "norm4"}};
+// Heads of three layers; theirs count only the hidden one.
+inline constexpr NamePair hf_head_layers[] = {
+    {"proj_in", "layers.0"}, {"layers.0", "layers.1"}, {"proj_out", "layers.2"}};
+// The names of the neck in the checkpoints that S-SAM's authors published.
+inline constexpr NamePair release_neck_names[] = {
+    {"neck.conv1", "neck.0"}, {"neck.ln1", "neck.1"}, {"neck.conv2", "neck.2"}, {"neck.ln2", "neck.3"}};
+
+/// SAM's own name for a Hugging Face one.
+inline std::string name_from_hugging_face(std::string name) {
+  constexpr std::string_view vision = "vision_encoder.";
+  if (name.starts_with(vision)) {
+    name.replace(0, vision.size(), "image_encoder.");
+    replace_behind(name, 1, hf_encoder_names);
+    if (name.starts_with("image_encoder.blocks.")) replace_behind(name, 3, hf_block_norms);
+  } else if (name.starts_with("prompt_encoder.")) {
+    replace_behind(name, 1, hf_prompt_names);
+  } else if (name.starts_with("mask_decoder.")) {
+    replace_behind(name, 1, hf_decoder_names);
+    if (name.starts_with("mask_decoder.transformer.layers.")) replace_behind(name, 4, hf_block_norms);
+    if (name.starts_with("mask_decoder.iou_prediction_head.")) replace_behind(name, 2, hf_head_layers);
+    if (name.starts_with("mask_decoder.output_hypernetworks_mlps.")) replace_behind(name, 3, hf_head_layers);
+  }
+  return name;
+}
+
+/// Whether the names are Hugging Face's. Single names cannot tell: `iou_prediction_head.layers.0` means the first layer
+/// in SAM's checkpoints, the second in theirs.
+inline bool has_hugging_face_names(const StateDict& state) {
+  for (const auto& [name, tensor] : state.tensors) {
+    if (name.starts_with("vision_encoder.") || name.starts_with("shared_image_embedding.") ||
+        name.starts_with("prompt_encoder.shared_embedding.") || name.starts_with("prompt_encoder.mask_embed.") ||
+        name.starts_with("mask_decoder.iou_prediction_head.proj_") || name.starts_with("mask_decoder.upscale_")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// Renames every tensor; rename(name) gives the new name. Throws MismatchError when
+/// two tensors would have one name.
+template <class Rename>
+void rename_tensors(StateDict& state, const Rename& rename) {
+  std::map<std::string, HostTensor> renamed;
+  while (!state.tensors.empty()) {
+    auto node = state.tensors.extract(state.tensors.begin());
+    const std::string before = node.key();
+    node.key() = rename(before);
+    const auto placed = renamed.insert(std::move(node));
+    if (!placed.inserted) {
+      throw MismatchError(ErrorText{.what = "two tensors of the checkpoint have one name in SAM",
+                                    .where = placed.position->first,
+                                    .found = before});
+    }
+  }
+  state.tensors = std::move(renamed);
+}
+
+/// Takes the Hugging Face copy of the positional matrix out: it stands in such files once or twice, and when the tensor
+/// of the prompt encoder is left out as its twin it must take that one's place.
+inline void drop_shared_embedding(StateDict& state) {
+  const std::string copy = "shared_image_embedding.positional_embedding";
+  const std::string original = "prompt_encoder.shared_embedding.positional_embedding";
+  auto node = state.tensors.extract(copy);
+  if (node.empty()) return;
+  const auto twin = state.tensors.find(original);
+  if (twin == state.tensors.end()) {
+    node.key() = original;
+    state.tensors.insert(std::move(node));
+  } else if (twin->second == node.mapped()) {
+    state.skipped.push_back(shown(copy) + ": a copy of " + shown(original));
+  } else {
+    throw MismatchError(
+        ErrorText{.what = "two tensors that should be one differ", .where = copy, .expected = "a copy of " + original});
+  }
+}
+
+}  // namespace detail
+
+/// Gives every tensor SAM's own name, whoever wrote the checkpoint: strips `module.` (distributed training), translates
+/// Hugging Face's names and those of the neck in S-SAM's published checkpoints. What is dropped is added to `skipped`.
+/// Applying it again changes nothing. Throws MismatchError when two tensors would have one name.
+inline StateDict normalize_names(StateDict state) {
+  detail::rename_tensors(state, [](std::string name) {
+    constexpr std::string_view wrapper = "module.";
+    while (name.starts_with(wrapper)) name.erase(0, wrapper.size());
+    return name;
+  });
+  for (const char* constant : {"pixel_mean", "pixel_std"}) {
+    if (state.tensors.erase(constant) > 0)
+      state.skipped.push_back(shown(constant) + ": a constant of the preprocessing");
+  }
+  if (detail::has_hugging_face_names(state)) {
+    detail::drop_shared_embedding(state);
+    detail::rename_tensors(state, detail::name_from_hugging_face);
+  }
+  detail::rename_tensors(state, [](std::string name) {
+    if (name.starts_with("image_encoder.")) detail::replace_behind(name, 1, detail::release_neck_names);
+    return name;
+  });
+  return state;
+}
+
+}  // namespace ssam
