@@ -13,12 +13,25 @@ namespace ssam::ops {
 
 namespace detail {
 
+/// While it lives, libraries called from this thread see a pool of one thread.
+class SingleThread {
+ public:
+#if defined(_OPENMP)
+  SingleThread() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~SingleThread() { omp_set_num_threads(threads_); }
+
+ private:
+  int threads_;
+#endif
+};
+
 /// C = alpha op(A) op(B) + beta C on the calling thread; row-major, C is m x n, the inner extent is k. fp32 goes to
 /// oneDNN where the build found it, everything else to Eigen. The one place that knows a GEMM provider.
 template <class S>
 void gemm_serial(Op a_op, Op b_op, Index m, Index n, Index k, S alpha, const S* a, Index lda, const S* b, Index ldb,
                  S beta, S* c, Index ldc) {
   if (m == 0 || n == 0) return;
+  [[maybe_unused]] const SingleThread guard;  // how a provider cuts its work would depend on the thread count
 #if defined(SSAM_WITH_ONEDNN)
   if constexpr (std::is_same_v<S, float>) {
     if (k > 0 && m * n * k >= 4096) {
