@@ -1,0 +1,54 @@
+#include "generators.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <ssam/core/error.hpp>
+#include <ssam/data/file.hpp>
+
+namespace ssam::demo {
+
+Mask Drawing::binary(Index k) const {
+  Mask mask(classes.height, classes.width);
+  for (std::size_t i = 0; i < mask.values.size(); ++i) mask.values[i] = classes.values[i] == k + 1 ? 1 : 0;
+  return mask;
+}
+
+bool Drawing::shows(Index k) const {
+  return std::find(classes.values.begin(), classes.values.end(), k + 1) != classes.values.end();
+}
+
+std::filesystem::path write_dataset(Kind kind, const std::filesystem::path& folder, const SplitCounts& counts,
+                                    Index size, std::uint64_t seed) {
+  constexpr int step = 10;  // grey values that can be told apart by eye
+  std::error_code failure;
+  for (const char* name : {"images", "masks"}) {
+    std::filesystem::create_directories(folder / name, failure);
+    if (failure) throw IoError(ErrorText{.what = "cannot create the folder", .where = (folder / name).string()});
+  }
+  const std::vector<std::string>& labels = kind == Kind::scenes ? scene_labels() : phantom_labels();
+  nlohmann::ordered_json manifest{{"labels", labels}, {"values", nlohmann::ordered_json::object()}};
+  for (std::size_t k = 0; k < labels.size(); ++k) manifest["values"][labels[k]] = step * (static_cast<int>(k) + 1);
+  manifest["augment"] = {{"flip", kind == Kind::scenes}};
+  const std::pair<const char*, Index> splits[] = {{"train", counts.train}, {"val", counts.val}, {"test", counts.test}};
+  for (std::uint64_t stream = 0; const auto& [split, count] : splits) {
+    ++stream;
+    for (Index i = 0; i < count; ++i) {
+      const std::uint64_t picture_seed = seed * 4 + stream + static_cast<std::uint64_t>(i) * 0x9E3779B97F4A7C15ull;
+      Drawing drawing = kind == Kind::scenes ? draw_scene(picture_seed, size) : draw_phantom(picture_seed, size);
+      for (std::uint8_t& value : drawing.classes.values) value = static_cast<std::uint8_t>(value * step);
+      const std::string digits = std::to_string(i);
+      const std::string name =
+          std::string(split) + "_" + std::string(digits.size() < 5 ? 5 - digits.size() : 0, '0') + digits + ".png";
+      save_png(folder / "images" / name, drawing.image);
+      save_png(folder / "masks" / name, drawing.classes);
+      manifest["items"].push_back({{"image", "images/" + name}, {"split", split}, {"mask", "masks/" + name}});
+    }
+  }
+  const std::string text = manifest.dump(1) + "\n";
+  detail::write_file_atomically(folder / "manifest.json",
+                                std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  return folder / "manifest.json";
+}
+
+}  // namespace ssam::demo
