@@ -67,7 +67,7 @@ class TensorView {
 
  private:
   Scalar* data_ = nullptr;
-  Shape shape_;
+  Shape shape_ = Shape{0};
 };
 
 /// An owning, contiguous, row-major tensor on a device. New tensors are zero.
