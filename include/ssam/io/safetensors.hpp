@@ -39,7 +39,7 @@ inline void check_safetensors_layout(std::vector<SafetensorsEntry>& entries, std
   });
   std::uint64_t position = 0;
   for (const SafetensorsEntry& entry : entries) {
-    const std::string range = "[" + std::to_string(entry.begin) + ", " + std::to_string(entry.end) + ")";
+    const std::string range = std::string("[") + std::to_string(entry.begin) + ", " + std::to_string(entry.end) + ")";
     if (entry.begin > entry.end || entry.end > data_size) {
       throw FormatError(ErrorText{.what = "a tensor lies outside the file",
                                   .where = at_tensor(file, entry.name),
