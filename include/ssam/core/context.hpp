@@ -46,11 +46,6 @@ class Context<Cpu> {
 
   int threads() const { return threads_; }
 
-  template <class Scalar>
-  TensorView<Scalar, Cpu> allocate(const Shape& shape) {
-    return workspace.template allocate<Scalar>(shape);
-  }
-
   /// Calls f(0) ... f(count - 1), each exactly once, on the pool. The calls must not depend on each other; what they
   /// compute must not depend on which thread runs them. An exception is carried to the caller (one of them).
   template <class F>
@@ -81,15 +76,36 @@ class Context<Cpu> {
     parallel_for(pieces, [&](Index i) { f(i * grain, std::min(count, (i + 1) * grain)); });
   }
 
+  /// Calls f(context, i) for i in [0, count) with a single-threaded context of its own for each: large tasks that do
+  /// not share a workspace (one factorisation each).
+  template <class F>
+  void parallel_tasks(Index count, const F& f) {
+    parallel_for(count, [&](Index i) {
+      Context<Cpu> own(1);
+      f(own, i);
+    });
+#if defined(_OPENMP)
+    omp_set_num_threads(threads_);  // the task contexts set theirs
+#endif
+  }
+
   Workspace<Cpu> workspace;
   /// Batch norm uses batch statistics and dropout is on.
   bool training = false;
+  /// Replays of recorded runs switch dropout off in training.
+  bool dropout = true;
   /// Source of dropout masks.
   Random random;
 
  private:
   int threads_;
 };
+
+/// An uninitialised tensor from the context's workspace; it lives until an enclosing WorkspaceScope ends.
+template <class Scalar, class Device>
+TensorView<Scalar, Device> allocate(Context<Device>& context, const Shape& shape) {
+  return context.workspace.template allocate<Scalar>(shape);
+}
 
 /// Releases everything allocated from the context's workspace since its construction.
 template <class Device>

@@ -24,8 +24,8 @@ enum class Group { weights, biases, norms, positional, singular_values, low_rank
 /// How a parameter lies in a checkpoint, where that differs from ours (ours is channels last).
 enum class Layout {
   same,
-  conv_oihw,            ///< checkpoint [out, in, kh, kw], ours [out, kh, kw, in]
-  conv_transpose_iohw,  ///< checkpoint [in, out, kh, kw], ours [in, kh, kw, out]
+  conv,               ///< checkpoint [out, in, kh, kw], ours [out, kh, kw, in]
+  conv_transpose_2x2  ///< checkpoint [in, out, 2, 2], ours [4 * out, in], rows in the order (kh, kw, out)
 };
 
 template <class Scalar, class Device, class Training>

@@ -1,0 +1,224 @@
+#pragma once
+
+#include <ssam/io/safetensors.hpp>
+#include <ssam/sam/state.hpp>
+#include <ssam/train/adamw.hpp>
+
+#include "compare.hpp"
+
+namespace ssam::selftest {
+
+namespace detail {
+
+/// Recorded images [steps, B, 3, S, S], text [steps, B, t], masks [steps, B, S, S].
+template <class Scalar>
+struct TrainInputs {
+  Index steps = 0, batch = 0, size = 0, text_dim = 0;
+  std::vector<Scalar> images, text;
+  std::vector<Scalar> masks;
+
+  explicit TrainInputs(const StateDict& state) {
+    const HostTensor& stored = state.at("images");
+    steps = stored.shape[0];
+    batch = stored.shape[1];
+    size = stored.shape[3];
+    text_dim = state.at("text").shape[2];
+    images = stored.to<Scalar>();
+    text = state.at("text").to<Scalar>();
+    const std::vector<std::uint8_t> bits = state.at("masks").to<std::uint8_t>();
+    masks.assign(bits.begin(), bits.end());
+  }
+  TensorView<const Scalar, Cpu> image_batch(Index step) const {
+    const Index each = batch * 3 * size * size;
+    return {images.data() + (step % steps) * each, {batch, 3, size, size}};
+  }
+  TensorView<const Scalar, Cpu> text_batch(Index step) const {
+    return {text.data() + (step % steps) * batch * text_dim, {batch, text_dim}};
+  }
+  TensorView<const Scalar, Cpu> mask_batch(Index step) const {
+    const Index each = batch * size * size;
+    return {masks.data() + (step % steps) * each, {batch, size, size}};
+  }
+};
+
+template <class Scalar>
+std::vector<Scalar> values(TensorView<const Scalar, Cpu> view) {
+  return {view.data(), view.data() + view.size()};
+}
+
+/// How far fp32 rounding of the recorded gradients alone can move each weight in a run. AdamW divides a gradient by its
+/// own size: where the true gradient is zero (a key bias; the bias before a batch norm whose inputs are all active),
+/// the record's rounding noise becomes a step of up to the learning rate, which no other implementation can repeat.
+/// Everywhere else the bound is orders below what is compared.
+template <class Scalar>
+class RoundingBound {
+ public:
+  /// Call between the backward pass and the optimiser's step.
+  template <class Model>
+  void add_step(Model& model, const AdamW<Scalar, Cpu>& optimizer) {
+    double largest = 0;
+    each(model, [&](const std::string&, const std::vector<double>& gradient) {
+      for (const double g : gradient) largest = std::max(largest, std::abs(g));
+    });
+    const double noise = 8 * static_cast<double>(std::numeric_limits<float>::epsilon()) * largest;
+    const AdamWOptions& o = optimizer.options;
+    ++steps_;
+    each(model, [&](const std::string& name, const std::vector<double>& gradient) {
+      Entry& entry = entries_[name];
+      entry.bound.resize(gradient.size());
+      entry.square.resize(gradient.size());
+      for (std::size_t i = 0; i < gradient.size(); ++i) {
+        entry.square[i] = o.beta2 * entry.square[i] + (1 - o.beta2) * gradient[i] * gradient[i];
+        const double size = std::sqrt(entry.square[i] / (1 - std::pow(o.beta2, double(steps_)))) + o.eps;
+        entry.bound[i] += o.lr * std::min(1.0, noise / size);
+      }
+    });
+  }
+
+  /// The bound of each weight of a parameter, in the checkpoint's layout; empty where it is not trained.
+  std::vector<double> at(const std::string& name) const {
+    const auto entry = entries_.find(name);
+    return entry == entries_.end() ? std::vector<double>{} : entry->second.bound;
+  }
+
+ private:
+  struct Entry {
+    std::vector<double> bound, square;
+  };
+  template <class Model, class F>
+  static void each(Model& model, const F& f) {
+    walk(model, [&](const Path& path, auto& parameter, Group group, Layout layout) {
+      if constexpr (std::remove_cvref_t<decltype(parameter)>::trained) {
+        if (parameter.reached) f(path.str(), to_checkpoint(parameter.grad, group, layout).template to<double>());
+      }
+    });
+  }
+  std::map<std::string, Entry> entries_;
+  Index steps_ = 0;
+};
+
+/// Calls f(name, parameter, group, layout, index among the trained or -1) for every parameter in the record, and says
+/// what is missing on either side.
+template <class Model, class F>
+void each_recorded(Model& model, const StateDict& recorded, Comparison& comparison, const F& f) {
+  std::size_t compared = 0;
+  walk(model, [&](const Path& path, auto& parameter, Group group, Layout layout) {
+    constexpr bool is_trained = std::remove_cvref_t<decltype(parameter)>::trained;
+    const std::string key = path.str();
+    if (recorded.contains(key)) {
+      ++compared;
+      f(key, parameter, group, layout);
+    } else if constexpr (is_trained) {
+      if (!parameter.grad.empty()) comparison.fail(key + " is trained by us but not in the record");
+    }
+  });
+  if (compared != recorded.tensors.size()) comparison.fail("the record has parameters that we do not have");
+}
+
+template <class Model>
+CaseResult compare_gradients(Model& model, const StateDict& recorded, const std::string& name, double floor) {
+  Comparison comparison(name);
+  each_recorded(model, recorded, comparison, [&](const std::string& key, auto& parameter, Group group, Layout layout) {
+    if constexpr (requires { parameter.grad; }) {
+      if (parameter.grad.empty()) return comparison.fail(key + " has no gradient on our side");
+      comparison.add(key, to_checkpoint(parameter.grad, group, layout).template to<double>(), recorded.at(key), floor);
+    } else {
+      comparison.fail(key + " is not trained on our side");
+    }
+  });
+  return comparison.result();
+}
+
+template <class Model, class Scalar>
+CaseResult compare_end(Model& model, const StateDict& recorded, const RoundingBound<Scalar>& bound,
+                       const std::string& name) {
+  Comparison comparison(name);
+  each_recorded(model, recorded, comparison, [&](const std::string& key, auto& parameter, Group group, Layout layout) {
+    std::vector<double> ours = to_checkpoint(parameter.value, group, layout).template to<double>();
+    const std::vector<double> theirs = recorded.at(key).to<double>();
+    std::vector<double> slack = bound.at(key);
+    if (key.find("Affine.2.running_") != std::string::npos) {  // batch statistics follow the bias before the norm
+      slack = bound.at("text_affine.Text_Embedding_Affine.0.bias");
+      if (key.ends_with("running_var")) {
+        for (std::size_t i = 0; i < slack.size() && i < theirs.size(); ++i) slack[i] *= 2 * std::sqrt(theirs[i]);
+      }
+    }
+    for (std::size_t i = 0; i < ours.size() && i < theirs.size() && i < slack.size(); ++i) {
+      const double excess = std::max(0.0, std::abs(ours[i] - theirs[i]) - slack[i]);
+      ours[i] = theirs[i] + std::copysign(excess, ours[i] - theirs[i]);
+    }
+    comparison.add(key, ours, recorded.at(key));
+  });
+  return comparison.result();
+}
+
+/// Sets every recorded parameter to its recorded value.
+template <class Model>
+void load_trained(Model& model, const StateDict& recorded) {
+  walk(model, [&](const Path& path, auto& parameter, Group group, Layout layout) {
+    const auto entry = recorded.tensors.find(path.str());
+    if (entry == recorded.tensors.end()) return;
+    using Value = std::remove_cvref_t<decltype(parameter.value)>;
+    const auto values = from_checkpoint<double>(entry->second, parameter.value.shape(), group, layout);
+    if (!values) throw ShapeError("a recorded tensor has another shape than ours: " + path.str());
+    using Element = std::remove_cvref_t<decltype(*parameter.value.data())>;
+    parameter.value = Value(parameter.value.shape(), std::vector<Element>(values->begin(), values->end()));
+  });
+}
+
+}  // namespace detail
+
+template <class Scalar, class Recipe>
+std::vector<CaseResult> replay_training(const std::filesystem::path& folder, const std::string& run, bool release) {
+  StateDict weights = normalize_names(load_safetensors(folder / (run + "_weights.safetensors")));
+  const StateDict record = load_safetensors(folder / (run + "_train.safetensors"));
+  const detail::TrainInputs<Scalar> inputs(load_safetensors(folder / "train_inputs.safetensors"));
+  const SamConfig plain = golden_config(record.metadata);
+  SsamModel<Scalar, Cpu, Recipe> model(release ? svdsam_release(plain) : plain);
+  load_weights(model, std::move(weights), run + "_weights.safetensors");
+  Context<Cpu> context;
+  context.dropout = false;  // the runs were recorded without it
+  prepare(context, model);
+
+  const auto recorded = [&](const std::string& prefix) { return normalize_names(without_prefix(record, prefix)); };
+  detail::RoundingBound<Scalar> bound;
+  AdamW<Scalar, Cpu> optimizer(
+      {.lr = std::stod(record.metadata.at("lr")), .weight_decay = std::stod(record.metadata.at("weight_decay"))});
+  const ops::MaskLossOptions loss{.form = release ? ops::FocalForm::reference : ops::FocalForm::corrected};
+  Comparison first(run + " probability"), losses(run + " losses"), eval(run + " eval");
+  std::vector<CaseResult> results;
+  CaseResult gradients;
+  std::vector<double> loss_values;
+  const auto forward = [&](Index step, typename SsamModel<Scalar, Cpu, Recipe>::Record& kept) {
+    const TensorView<Scalar, Cpu> images = allocate<Scalar>(context, {inputs.batch, inputs.size, inputs.size, 3});
+    ops::nchw_to_nhwc<Scalar>(context, inputs.image_batch(step), images);
+    return model.forward(context, images, inputs.text_batch(step), kept);
+  };
+  typename SsamModel<Scalar, Cpu, Recipe>::Record kept;
+  const Index steps = record.at("losses").shape[0];
+  for (Index step = 0; step < steps; ++step) {
+    WorkspaceScope<Cpu> scope(context);
+    context.training = true;
+    const TensorView<Scalar, Cpu> probability = forward(step, kept);
+    const TensorView<Scalar, Cpu> dprobability = allocate<Scalar>(context, probability.shape());
+    loss_values.push_back(ops::mask_loss<Scalar>(context, probability, inputs.mask_batch(step), loss, dprobability));
+    model.backward(context, kept, dprobability);
+    if (step == 0) {
+      first.add("prob.0", detail::values<Scalar>(probability), record.at("prob.0"));
+      const double floor = 1e-3 * largest_with_prefix(record, "grad.");
+      gradients = detail::compare_gradients(model, recorded("grad."), run + " gradients", floor);
+    }
+    bound.add_step(model, optimizer);
+    optimizer.step(context, model);
+  }
+  losses.add("losses", loss_values, record.at("losses"));
+  const StateDict end = recorded("end.");
+  const CaseResult end_weights = detail::compare_end(model, end, bound, run + " end weights");
+  detail::load_trained(model, end);  // evaluation from the recorded weights: its own case
+  WorkspaceScope<Cpu> scope(context);
+  context.training = false;
+  eval.add("prob.eval", detail::values<Scalar>(forward(0, kept)), record.at("prob.eval"));
+  return {first.result(), gradients, losses.result(), end_weights, eval.result()};
+}
+
+}  // namespace ssam::selftest

@@ -1,0 +1,120 @@
+#pragma once
+
+#include <ssam/nn/linear.hpp>
+
+namespace ssam {
+
+/// LoRA: y = x W^T + b + dropout(x D^T U^T) with D [Rank, in] and U [out, Rank] trained, W frozen. D starts as
+/// N(0, (1/Rank)^2), U as 0. A convolution's D has its kernel, its U is 1x1 (both on im2col patches here). The dropout
+/// (0.1, after the up-projection) and the scale of 1 are those of S-SAM's published baseline. Interface: see Linear.
+template <class Scalar, class Device, int Rank, class BiasTraining = Frozen>
+class LoRALinear {
+ public:
+  using Matrix = MatrixView<Scalar, Device>;
+  using ConstMatrix = MatrixView<const Scalar, Device>;
+  static constexpr double dropout_rate = 0.1;
+  struct Record {
+    ConstMatrix x;
+    TensorView<const Scalar, Device> projected;  // x D^T, [N, Rank]
+    std::uint64_t dropout_key = 0;               // 0: no dropout
+  };
+
+  constexpr LoRALinear() = default;
+  constexpr explicit LoRALinear(const Shape& weight_shape)
+      : weight(weight_shape),
+        bias(Shape{weight_shape[0]}),
+        down(down_shape(weight_shape)),
+        up(up_shape(weight_shape)) {}
+
+  void forward(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
+    record.x = x;
+    record.dropout_key = context.training && context.dropout ? context.random.next() | 1 : 0;
+    const TensorView<Scalar, Device> projected = allocate<Scalar>(context, {x.rows, Rank});
+    record.projected = projected;
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, down.value.view().matrix(Rank),
+                          projected.matrix());
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, weight.value.view().matrix(y.cols), y);
+    if constexpr (BiasTraining::present) ops::add_row<Scalar>(context, bias.value, y);
+    const ConstMatrix u = up.value.view().matrix(y.cols);
+    if (record.dropout_key == 0) {
+      ops::gemm<Scalar>(context, ops::Op::none, ops::Op::transpose, Scalar(1), projected.matrix(), u, Scalar(1), y);
+      return;
+    }
+    WorkspaceScope<Device> scope(context);
+    const TensorView<Scalar, Device> branch = allocate<Scalar>(context, {y.rows, y.cols});
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, projected.matrix(), u, branch.matrix());
+    ops::dropout<Scalar>(context, branch, dropout_rate, record.dropout_key, branch);
+    ops::accumulate_matrix<Scalar>(context, branch.matrix(), y);
+  }
+
+  void backward(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx) {
+    WorkspaceScope<Device> scope(context);
+    ConstMatrix dbranch = dy;
+    if (record.dropout_key != 0) {
+      const TensorView<Scalar, Device> dropped = allocate<Scalar>(context, {dy.rows, dy.cols});
+      ops::copy_matrix<Scalar>(context, dy, dropped.matrix());
+      ops::dropout<Scalar>(context, dropped, dropout_rate, record.dropout_key, dropped);
+      dbranch = dropped.matrix();
+    }
+    const TensorView<Scalar, Device> dprojected = allocate<Scalar>(context, {dy.rows, Rank});
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, dbranch,
+                          std::as_const(up.value).view().matrix(dy.cols), dprojected.matrix());
+    ops::gemm<Scalar>(context, ops::Op::transpose, ops::Op::none, Scalar(1), dbranch, record.projected.matrix(),
+                      Scalar(1), up.grad_accumulator().matrix(dy.cols));
+    ops::gemm<Scalar>(context, ops::Op::transpose, ops::Op::none, Scalar(1), dprojected.matrix(), record.x, Scalar(1),
+                      down.grad_accumulator().matrix(Rank));
+    if constexpr (BiasTraining::trained) ops::sum_rows<Scalar>(context, dy, bias.grad_accumulator());
+    if (dx.empty()) return;
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, dy, std::as_const(weight.value).view().matrix(dy.cols),
+                          dx);
+    ops::gemm<Scalar>(context, ops::Op::none, ops::Op::none, Scalar(1), dprojected.matrix(),
+                      std::as_const(down.value).view().matrix(Rank), Scalar(1), dx);
+  }
+
+  TensorView<const Scalar, Device> bias_view() const {
+    if constexpr (BiasTraining::present) return bias.value;
+    return {};
+  }
+  TensorView<Scalar, Device> bias_grad() { return bias.grad_accumulator(); }
+
+  void prepare(Context<Device>&) {}
+
+  /// W += U D, then U = 0: the layer answers as before without its branch.
+  void merge(Context<Device>& context) {
+    const Index out = weight.value.dim(0);
+    ops::gemm<Scalar>(context, ops::Op::none, ops::Op::none, Scalar(1), std::as_const(up.value).view().matrix(out),
+                      std::as_const(down.value).view().matrix(Rank), Scalar(1), weight.value.view().matrix(out));
+    ops::fill<Scalar>(context, up.value.view(), Scalar(0));
+  }
+
+  void initialize(Random& random) {
+    std::vector<Scalar> values(static_cast<std::size_t>(down.value.size()));
+    for (Scalar& value : values) value = static_cast<Scalar>(random.normal() / Rank);
+    down.value = Tensor<Scalar, Device>(down.value.shape(), values);
+    up.value = Tensor<Scalar, Device>(up.value.shape());
+  }
+
+  template <class Self, class Visitor>
+  static constexpr void visit(Self& self, Visitor& visitor) {
+    const Layout layout = self.weight.value.shape().rank() == 4 ? Layout::conv : Layout::same;
+    visitor.parameter("weight", self.weight, Group::weights, layout);
+    visitor.parameter("bias", self.bias, Group::biases);
+    visitor.parameter("trainable_lora_down.weight", self.down, Group::low_rank, layout);
+    visitor.parameter("trainable_lora_up.weight", self.up, Group::low_rank, layout);
+  }
+
+  Parameter<Scalar, Device, Frozen> weight;
+  Parameter<Scalar, Device, BiasTraining> bias;
+  Parameter<Scalar, Device, Trained> down;
+  Parameter<Scalar, Device, Trained> up;
+
+ private:
+  static constexpr Shape down_shape(const Shape& w) {
+    return w.rank() == 4 ? Shape{Rank, w[1], w[2], w[3]} : Shape{Rank, w[1]};
+  }
+  static constexpr Shape up_shape(const Shape& w) {
+    return w.rank() == 4 ? Shape{w[0], 1, 1, Rank} : Shape{w[0], Rank};
+  }
+};
+
+}  // namespace ssam

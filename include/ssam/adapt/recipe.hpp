@@ -1,0 +1,134 @@
+#pragma once
+
+#include <ssam/adapt/lora_linear.hpp>
+#include <ssam/adapt/svd_linear.hpp>
+#include <ssam/nn/linear.hpp>
+
+namespace ssam {
+
+/// Which parameters a recipe counts as its own: `paper` trains the layer norms of the encoder (neck included) and
+/// nothing of the decoder; `release` goes by the published code's naming rule (`norm*` of the encoder's blocks AND of
+/// the decoder's transformer, not the neck's).
+enum class Rule { paper, release };
+
+/// A recipe says what stands at each site of the model and what is trained there. This one trains nothing; derive from
+/// it and override what differs. The member templates are linear-like layers (see Linear).
+struct FrozenRecipe {
+  static constexpr const char* name = "zero_shot";
+
+  /// qkv and proj of the encoder's attention; lin1 and lin2 of its MLP.
+  template <class S, class D>
+  using AttentionLinear = Linear<S, D, Frozen, Frozen>;
+  template <class S, class D>
+  using MlpLinear = Linear<S, D, Frozen, Frozen>;
+  /// The patch embedding and the neck's two convolutions, as layers over im2col patches (the neck has no biases).
+  template <class S, class D>
+  using PatchLinear = Linear<S, D, Frozen, Frozen>;
+  template <class S, class D>
+  using NeckLinear = Linear<S, D, Frozen, Absent>;
+  /// Projections and MLPs of the decoder's two-way transformer.
+  template <class S, class D>
+  using DecoderLinear = Linear<S, D, Frozen, Frozen>;
+
+  using PositionalEmbedding = Frozen;
+  using RelativePositions = Frozen;
+  using BlockNorm = Frozen;
+  using NeckNormWeight = Frozen;
+  using NeckNormBias = Frozen;
+  using TextAffine = Frozen;
+  /// The two-way transformer's norms.
+  using DecoderNorm = Frozen;
+  /// Tokens, upscaling and the hypernetwork of the single mask.
+  using DecoderMask = Frozen;
+  /// The hypernetworks of the other three masks and the IoU head: a single-mask loss gives them no gradient.
+  using DecoderMultimask = Frozen;
+
+  /// Whether the published form of this adapter forgot the padding of the neck's 3x3 convolution.
+  static constexpr bool published_without_padding = false;
+};
+
+namespace recipes {
+
+using ZeroShot = FrozenRecipe;
+
+/// What S-SAM trains beside its singular values, and the LoRA baseline beside its low-rank factors.
+template <Rule rule>
+struct NormsPositionsText : FrozenRecipe {
+  using PositionalEmbedding = Trained;
+  using BlockNorm = Trained;
+  using NeckNormWeight = std::conditional_t<rule == Rule::paper, Trained, Frozen>;
+  using NeckNormBias = NeckNormWeight;
+  using DecoderNorm = std::conditional_t<rule == Rule::release, Trained, Frozen>;
+  using TextAffine = Trained;
+};
+
+/// S-SAM (MICCAI 2024): scale and shift of every singular value of the encoder's blocks and neck, layer norms,
+/// positional embedding, TAL.
+template <Rule rule = Rule::paper>
+struct SSam : NormsPositionsText<rule> {
+  static constexpr const char* name = "ssam";
+  template <class S, class D>
+  using AttentionLinear = SVDLinear<S, D>;
+  template <class S, class D>
+  using MlpLinear = SVDLinear<S, D>;
+  template <class S, class D>
+  using NeckLinear = SVDLinear<S, D, Absent>;
+};
+
+/// LoRA. paper: on the encoder's linear layers; release: on the neck's convolutions too.
+template <int Rank = 4, Rule rule = Rule::paper>
+struct Lora : NormsPositionsText<rule> {
+  static constexpr const char* name = "lora";
+  static constexpr bool published_without_padding = true;
+  template <class S, class D>
+  using AttentionLinear = LoRALinear<S, D, Rank>;
+  template <class S, class D>
+  using MlpLinear = LoRALinear<S, D, Rank>;
+  template <class S, class D>
+  using NeckLinear =
+      std::conditional_t<rule == Rule::release, LoRALinear<S, D, Rank, Absent>, Linear<S, D, Frozen, Absent>>;
+};
+
+/// AdaptiveSAM's bias tuning: every bias of the encoder, norms, positional embedding, the mask decoder, TAL.
+template <Rule rule = Rule::paper>
+struct BiasTuning : NormsPositionsText<rule> {
+  static constexpr const char* name = "bias_tuning";
+  template <class S, class D>
+  using AttentionLinear = Linear<S, D, Frozen, Trained>;
+  template <class S, class D>
+  using MlpLinear = Linear<S, D, Frozen, Trained>;
+  template <class S, class D>
+  using PatchLinear = Linear<S, D, Frozen, Trained>;
+  template <class S, class D>
+  using DecoderLinear = Linear<S, D, Trained, Trained>;
+  using NeckNormBias = Trained;
+  using DecoderNorm = Trained;
+  using DecoderMask = Trained;
+  using DecoderMultimask = std::conditional_t<rule == Rule::release, Trained, Frozen>;
+};
+
+/// Every weight of the image encoder and of the decoder's single-mask path, and TAL.
+template <Rule rule = Rule::paper>
+struct FullFineTuning : BiasTuning<rule> {
+  static constexpr const char* name = "full_fine_tuning";
+  template <class S, class D>
+  using AttentionLinear = Linear<S, D, Trained, Trained>;
+  template <class S, class D>
+  using MlpLinear = Linear<S, D, Trained, Trained>;
+  template <class S, class D>
+  using PatchLinear = Linear<S, D, Trained, Trained>;
+  template <class S, class D>
+  using NeckLinear = Linear<S, D, Trained, Absent>;
+  using RelativePositions = Trained;
+  using NeckNormWeight = Trained;
+};
+
+/// Layer norms and TAL only.
+template <Rule rule = Rule::paper>
+struct LayerNormTuning : NormsPositionsText<rule> {
+  static constexpr const char* name = "layer_norm_tuning";
+  using PositionalEmbedding = Frozen;
+};
+
+}  // namespace recipes
+}  // namespace ssam

@@ -1,0 +1,209 @@
+#pragma once
+
+#include <ssam/nn/linear.hpp>
+
+namespace ssam {
+
+/// The factors of a frozen weight W = U diag(s) Vt; r = min(out, in).
+template <class Scalar, class Device>
+struct SvdFactors {
+  Tensor<Scalar, Device> u;   ///< [out, r]
+  Tensor<Scalar, Device> s;   ///< [r], descending
+  Tensor<Scalar, Device> vt;  ///< [r, in]
+};
+
+/// S-SAM's layer: y = x W'^T + b with W' = U diag(relu(scale * s + shift)) Vt, where only scale (1 at the start) and
+/// shift (0) are trained. Source: S-SAM (MICCAI 2024). Interface: see Linear.
+///
+/// After `prepare` the layer holds the factors instead of the weight; `merge` turns it back into a plain weight.
+template <class Scalar, class Device, class BiasTraining = Frozen>
+class SVDLinear {
+ public:
+  using Matrix = MatrixView<Scalar, Device>;
+  using ConstMatrix = MatrixView<const Scalar, Device>;
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  /// How W' is applied; see `cheaper_form`.
+  enum class Form { automatic, factored, merged };
+  struct Record {
+    ConstMatrix x;        // merged form only
+    ConstView projected;  // factored form: x V, [N, r]
+    ConstView weight;     // merged form: W'
+    ConstView singular;   // relu(scale * s + shift), [r]
+  };
+
+  constexpr SVDLinear() = default;
+  constexpr explicit SVDLinear(const Shape& weight_shape)
+      : weight(weight_shape),
+        bias(Shape{weight_shape[0]}),
+        scale(Shape{rank_of(weight_shape)}),
+        shift(Shape{rank_of(weight_shape)}) {}
+
+  /// Both forms give the same result; per training step they cost (multiply-adds, N rows, W is m x k, r = min(m, k)):
+  /// factored 2 N r (m + k), merged 3 N m k + 2 r m k. Factored wins for every clearly rectangular layer (qkv, MLP),
+  /// and for square ones below about N = 2 m.
+  static Form cheaper_form(Index n, Index m, Index k) {
+    const Index r = std::min(m, k);
+    return 2 * n * r * (m + k) <= 3 * n * m * k + 2 * r * m * k ? Form::factored : Form::merged;
+  }
+
+  void forward(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
+    record = {};
+    if (!prepared()) {
+      ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, weight.value.view().matrix(y.cols), y);
+    } else {
+      const View singular = allocate<Scalar>(context, factors.s.shape());
+      singular_values(context, singular);
+      record.singular = singular;
+      const Form chosen = form != Form::automatic ? form : cheaper_form(x.rows, y.cols, x.cols);
+      if (chosen == Form::factored) {
+        forward_factored(context, x, y, record);
+      } else {
+        forward_merged(context, x, y, record);
+      }
+    }
+    if constexpr (BiasTraining::present) ops::add_row<Scalar>(context, bias.value, y);
+  }
+
+  /// Throws Error when the layer was merged: a merged weight has no singular values to train.
+  void backward(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx) {
+    if (!prepared()) throw Error("an SVD layer that was merged (or never prepared) cannot be trained");
+    WorkspaceScope<Device> scope(context);
+    const View dsingular = allocate<Scalar>(context, factors.s.shape());
+    ops::fill<Scalar>(context, dsingular, Scalar(0));
+    if (record.weight.empty()) {
+      backward_factored(context, record, dy, dx, dsingular);
+    } else {
+      backward_merged(context, record, dy, dx, dsingular);
+    }
+    ops::relu_backward<Scalar>(context, record.singular, dsingular, dsingular);
+    ops::accumulate<Scalar>(context, dsingular, shift.grad_accumulator());
+    ops::multiply_elements<Scalar>(context, dsingular, factors.s, dsingular);
+    ops::accumulate<Scalar>(context, dsingular, scale.grad_accumulator());
+    if constexpr (BiasTraining::trained) ops::sum_rows<Scalar>(context, dy, bias.grad_accumulator());
+  }
+
+  ConstView bias_view() const {
+    if constexpr (BiasTraining::present) return bias.value;
+    return {};
+  }
+  View bias_grad() { return bias.grad_accumulator(); }
+
+  bool prepared() const { return !factors.s.empty(); }
+
+  /// Factors the weight and lets go of it. Does nothing when factors are there already (from a cache).
+  void prepare(Context<Device>& context) {
+    if (prepared()) return;
+    const Matrix matrix = weight.value.view().matrix(weight.value.dim(0));
+    const Index r = std::min(matrix.rows, matrix.cols);
+    SvdFactors<Scalar, Device> fresh{Tensor<Scalar, Device>(Shape{matrix.rows, r}), Tensor<Scalar, Device>(Shape{r}),
+                                     Tensor<Scalar, Device>(Shape{r, matrix.cols})};
+    ops::svd<Scalar>(context, weight.value.view().reshape({matrix.rows, matrix.cols}), fresh.u.view(), fresh.s.view(),
+                     fresh.vt.view());
+    set_factors(std::move(fresh));
+  }
+
+  /// Takes factors computed earlier for exactly this weight.
+  void set_factors(SvdFactors<Scalar, Device>&& ready) {
+    weight_shape_ = weight.value.shape();
+    factors = std::move(ready);
+    weight.value = {};
+  }
+
+  /// Replaces the factors by the plain weight W'; the layer then is a Linear with the same answers.
+  void merge(Context<Device>& context) {
+    if (!prepared()) return;
+    WorkspaceScope<Device> scope(context);
+    const View singular = allocate<Scalar>(context, factors.s.shape());
+    singular_values(context, singular);
+    weight.value = Tensor<Scalar, Device>(weight_shape_);
+    form_weight(context, singular, weight.value.view());
+    factors = {};
+  }
+
+  /// scale = 1, shift = 0: W' = W.
+  void initialize(Random&) {
+    const auto ones = std::vector<Scalar>(static_cast<std::size_t>(scale.value.size()), Scalar(1));
+    scale.value = Tensor<Scalar, Device>(scale.value.shape(), ones);
+    shift.value = Tensor<Scalar, Device>(shift.value.shape());
+  }
+
+  template <class Self, class Visitor>
+  static constexpr void visit(Self& self, Visitor& visitor) {
+    const bool convolution = self.weight.value.shape().rank() == 4 || self.weight_shape_.rank() == 4;
+    visitor.parameter("weight", self.weight, Group::weights, convolution ? Layout::conv : Layout::same);
+    visitor.parameter("bias", self.bias, Group::biases);
+    visitor.parameter("trainable_scale", self.scale, Group::singular_values);
+    visitor.parameter("trainable_shift", self.shift, Group::singular_values);
+  }
+
+  Parameter<Scalar, Device, Frozen> weight;
+  Parameter<Scalar, Device, BiasTraining> bias;
+  Parameter<Scalar, Device, Trained> scale;
+  Parameter<Scalar, Device, Trained> shift;
+  SvdFactors<Scalar, Device> factors;
+  Form form = Form::automatic;
+
+ private:
+  static constexpr Index rank_of(const Shape& shape) { return std::min(shape[0], shape.elements() / shape[0]); }
+
+  void singular_values(Context<Device>& context, View out) const {
+    ops::multiply_elements<Scalar>(context, scale.value, factors.s, out);
+    ops::add<Scalar>(context, out, shift.value, out);
+    ops::relu_forward<Scalar>(context, out, out);
+  }
+
+  void form_weight(Context<Device>& context, ConstView singular, View out) const {
+    WorkspaceScope<Device> scope(context);
+    const View scaled_u = allocate<Scalar>(context, factors.u.shape());
+    ops::multiply_row<Scalar>(context, factors.u.view().matrix(), singular, scaled_u.matrix());
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, scaled_u.matrix(), factors.vt.view().matrix(),
+                          out.matrix(factors.u.dim(0)));
+  }
+
+  void forward_factored(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
+    const View projected = allocate<Scalar>(context, {x.rows, factors.s.dim(0)});
+    record.projected = projected;
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, factors.vt.view().matrix(),
+                          projected.matrix());
+    WorkspaceScope<Device> scope(context);
+    const View scaled_u = allocate<Scalar>(context, factors.u.shape());
+    ops::multiply_row<Scalar>(context, factors.u.view().matrix(), record.singular, scaled_u.matrix());
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, projected.matrix(), scaled_u.matrix(), y);
+  }
+
+  void forward_merged(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
+    const View merged = allocate<Scalar>(context, {y.cols, x.cols});
+    form_weight(context, record.singular, merged);
+    record.x = x;
+    record.weight = merged;
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, merged.matrix(), y);
+  }
+
+  // d singular[i] = sum over rows of (dy U)[., i] * (x V)[., i];  dx = ((dy U) * singular) Vt
+  void backward_factored(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx, View dsingular) {
+    const View g = allocate<Scalar>(context, {dy.rows, factors.s.dim(0)});
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, dy, std::as_const(factors.u).view().matrix(),
+                          g.matrix());
+    ops::dot_rows<Scalar>(context, g.matrix(), record.projected.matrix(), dsingular);
+    if (dx.empty()) return;
+    ops::multiply_row<Scalar>(context, g.matrix(), record.singular, g.matrix());
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, g.matrix(), std::as_const(factors.vt).view().matrix(),
+                          dx);
+  }
+
+  // dW' = dy^T x, d singular[i] = u_i^T dW' v_i;  dx = dy W'
+  void backward_merged(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx, View dsingular) {
+    const View dweight = allocate<Scalar>(context, record.weight.shape());
+    ops::multiply<Scalar>(context, ops::Op::transpose, ops::Op::none, dy, record.x, dweight.matrix());
+    const View dweight_v = allocate<Scalar>(context, factors.u.shape());
+    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, dweight.matrix(),
+                          std::as_const(factors.vt).view().matrix(), dweight_v.matrix());
+    ops::dot_rows<Scalar>(context, factors.u.view().matrix(), dweight_v.matrix(), dsingular);
+    if (!dx.empty()) ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, dy, record.weight.matrix(), dx);
+  }
+
+  Shape weight_shape_;
+};
+
+}  // namespace ssam

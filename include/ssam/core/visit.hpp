@@ -1,0 +1,146 @@
+#pragma once
+
+#include <ssam/core/parameter.hpp>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace ssam {
+
+/// Where a visitor stands in a model: "image_encoder.blocks.3.attn.qkv.weight". Segments are string literals or
+/// numbers, so that a walk works in constant expressions.
+class Path {
+ public:
+  struct Segment {
+    const char* name = nullptr;
+    Index number = 0;
+  };
+  static constexpr int max_depth = 16;
+
+  constexpr void push(const char* name) { push(Segment{name, 0}); }
+  constexpr void push(Index number) { push(Segment{nullptr, number}); }
+  constexpr void pop() { --depth_; }
+  constexpr int depth() const { return depth_; }
+  constexpr const Segment& operator[](int i) const { return segments_[i]; }
+
+  /// Whether the outermost segment is `name`.
+  constexpr bool starts_with(std::string_view name) const {
+    return depth_ > 0 && segments_[0].name != nullptr && std::string_view(segments_[0].name) == name;
+  }
+
+  std::string str() const {
+    std::string text;
+    for (int i = 0; i < depth_; ++i) {
+      if (i > 0) text += '.';
+      text += segments_[i].name != nullptr ? segments_[i].name : std::to_string(segments_[i].number);
+    }
+    return text;
+  }
+
+ private:
+  constexpr void push(const Segment& segment) {
+    if (depth_ == max_depth) throw Error("a model is nested deeper than 16 levels");
+    segments_[depth_++] = segment;
+  }
+  Segment segments_[max_depth] = {};
+  int depth_ = 0;
+};
+
+/// The visitor that every layer's `visit(self, visitor)` talks to. Calls `leaf(path, parameter, group, layout)` for
+/// each parameter that exists, in a fixed order, under its checkpoint name.
+template <class Leaf>
+class Walker {
+ public:
+  constexpr explicit Walker(Leaf& leaf) : leaf_(leaf) {}
+
+  template <class P>
+  constexpr void parameter(const char* name, P& parameter, Group group, Layout layout = Layout::same) {
+    if constexpr (P::present) {
+      path_.push(name);
+      leaf_(std::as_const(path_), parameter, group, layout);
+      path_.pop();
+    }
+  }
+
+  template <class Layer>
+  constexpr void child(const char* name, Layer& layer) {
+    path_.push(name);
+    std::remove_const_t<Layer>::visit(layer, *this);
+    path_.pop();
+  }
+
+  template <class Layers>
+  constexpr void children(const char* name, Layers& layers) {
+    path_.push(name);
+    for (Index i = 0; i < static_cast<Index>(layers.size()); ++i) {
+      path_.push(i);
+      auto& layer = layers[static_cast<std::size_t>(i)];
+      std::remove_cvref_t<decltype(layer)>::visit(layer, *this);
+      path_.pop();
+    }
+    path_.pop();
+  }
+
+  /// The layer's parameters under the current name (a wrapper that has none of its own).
+  template <class Layer>
+  constexpr void inlined(Layer& layer) {
+    std::remove_const_t<Layer>::visit(layer, *this);
+  }
+
+ private:
+  Leaf& leaf_;
+  Path path_;
+};
+
+/// Calls `leaf(const Path&, parameter, Group, Layout)` for every parameter of a model or layer.
+template <class Model, class Leaf>
+constexpr void walk(Model& model, Leaf&& leaf) {
+  Walker<std::remove_reference_t<Leaf>> walker(leaf);
+  std::remove_const_t<Model>::visit(model, walker);
+}
+
+namespace detail {
+/// Visitor of layers instead of parameters: calls `f(path, layer)` for every layer, the outer ones first.
+template <class F>
+class LayerWalker {
+ public:
+  constexpr explicit LayerWalker(F& f) : f_(f) {}
+  template <class P>
+  constexpr void parameter(const char*, P&, Group, Layout = Layout::same) {}
+  template <class Layer>
+  constexpr void child(const char* name, Layer& layer) {
+    path_.push(name);
+    inlined(layer);
+    path_.pop();
+  }
+  template <class Layers>
+  constexpr void children(const char* name, Layers& layers) {
+    path_.push(name);
+    for (Index i = 0; i < static_cast<Index>(layers.size()); ++i) {
+      path_.push(i);
+      inlined(layers[static_cast<std::size_t>(i)]);
+      path_.pop();
+    }
+    path_.pop();
+  }
+  template <class Layer>
+  constexpr void inlined(Layer& layer) {
+    f_(std::as_const(path_), layer);
+    std::remove_const_t<Layer>::visit(layer, *this);
+  }
+
+ private:
+  F& f_;
+  Path path_;
+};
+}  // namespace detail
+
+/// Calls `f(const Path&, layer)` for every layer of a model, the outer ones first.
+template <class Model, class F>
+constexpr void walk_layers(Model& model, F&& f) {
+  detail::LayerWalker<std::remove_reference_t<F>> walker(f);
+  std::remove_const_t<Model>::visit(model, walker);
+}
+
+}  // namespace ssam

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <cstdint>
+#include <ssam/core/error.hpp>
+#include <ssam/core/shape.hpp>
+#include <ssam/data/pixel_stats.hpp>
+
+namespace ssam {
+
+/// Everything that shapes a Segment Anything model. The defaults are SAM ViT-B; `vit_b`, `vit_l`, `vit_h` are the
+/// published ones, `svdsam_release` turns one into the model that S-SAM's authors published.
+struct SamConfig {
+  Index image_size = 1024;
+  Index patch_size = 16;
+  Index embed_dim = 768;
+  Index depth = 12;  ///< at most 64
+  Index heads = 12;
+  std::uint64_t global_blocks = (1u << 2) | (1u << 5) | (1u << 8) | (1u << 11);  ///< bit i: block i attends globally
+  Index window = 14;                                                             ///< 0: every block is global
+  Index out_channels = 256;
+  Index decoder_heads = 8;
+  Index decoder_mlp = 2048;
+  Index iou_hidden = 256;
+  Index mask_channels = 16;
+  Index text_dim = 512;
+
+  double block_norm_eps = 1e-6;
+  bool relative_positions = true;
+  /// Positional terms in the decoder's two-way blocks and on the keys of its last attention.
+  bool decoder_positions = true;
+  /// The dense prompt (no-mask embedding or mask prompt) is added to the image embedding.
+  bool dense_prompt = true;
+  /// An adapter whose neck convolutions were published without padding is built that way.
+  bool published_padding = false;
+  PixelStats pixel_stats = sam_pixel_stats;
+  PaddingRule padding = PaddingRule::after_normalization;
+
+  constexpr bool is_global(Index block) const { return window == 0 || ((global_blocks >> block) & 1u) != 0; }
+  /// Side of the token grid.
+  constexpr Index grid() const { return image_size / patch_size; }
+
+  /// Throws ConfigError when the extents do not go together.
+  constexpr void check() const {
+    auto need = [](bool condition, const char* expected) {
+      if (!condition)
+        throw ConfigError(ErrorText{.what = "this SAM configuration cannot be built", .expected = expected});
+    };
+    need(patch_size > 0 && image_size > 0 && image_size % patch_size == 0, "image_size divisible by patch_size");
+    need(depth > 0 && depth <= 64, "depth in 1..64");
+    need(heads > 0 && embed_dim > 0 && embed_dim % heads == 0, "embed_dim divisible by heads");
+    need(window >= 0, "window >= 0");
+    need(out_channels >= 8 && out_channels % 8 == 0, "out_channels divisible by 8");
+    need(decoder_heads > 0 && (out_channels / 2) % decoder_heads == 0, "out_channels / 2 divisible by decoder_heads");
+    need(decoder_mlp > 0 && iou_hidden > 0 && text_dim > 0, "positive decoder_mlp, iou_hidden and text_dim");
+    need(mask_channels >= 4 && mask_channels % 4 == 0, "mask_channels divisible by 4");
+  }
+};
+
+constexpr SamConfig vit_b(Index image_size = 1024) {
+  SamConfig config;
+  config.image_size = image_size;
+  return config;
+}
+
+constexpr SamConfig vit_l(Index image_size = 1024) {
+  SamConfig config = vit_b(image_size);
+  config.embed_dim = 1024;
+  config.depth = 24;
+  config.heads = 16;
+  config.global_blocks = (1u << 5) | (1u << 11) | (1u << 17) | (1u << 23);
+  return config;
+}
+
+constexpr SamConfig vit_h(Index image_size = 1024) {
+  SamConfig config = vit_b(image_size);
+  config.embed_dim = 1280;
+  config.depth = 32;
+  config.heads = 16;
+  config.global_blocks = (1u << 7) | (1u << 15) | (1u << 23) | (1u << 31);
+  return config;
+}
+
+/// The model S-SAM's authors published: no windows, no relative positions, no positional terms in the decoder's blocks,
+/// no dense prompt, another epsilon, another pixel deviation, padding before normalisation.
+constexpr SamConfig svdsam_release(SamConfig config) {
+  config.window = 0;
+  config.relative_positions = false;
+  config.block_norm_eps = 1e-5;
+  config.decoder_positions = false;
+  config.dense_prompt = false;
+  config.published_padding = true;
+  config.pixel_stats = svdsam_release_pixel_stats;
+  config.padding = PaddingRule::before_normalization;
+  return config;
+}
+
+}  // namespace ssam

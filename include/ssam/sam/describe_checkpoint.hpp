@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdlib>
+#include <ssam/io/state_dict.hpp>
+#include <ssam/sam/config.hpp>
+#include <string>
+#include <vector>
+
+namespace ssam {
+
+/// What can be read off a SAM checkpoint (names normalised). Extents are 0 where a tensor is absent or has another
+/// rank.
+struct CheckpointDescription {
+  Index embed_dim = 0, depth = 0, patch_size = 0, grid = 0, out_channels = 0, head_dim = 0, window = 0;
+  std::uint64_t global_blocks = 0;
+  Index decoder_mlp = 0, iou_hidden = 0, mask_channels = 0, text_dim = 0;
+
+  bool is_sam() const { return embed_dim > 0 && depth > 0 && patch_size > 0 && grid > 0 && out_channels > 0; }
+
+  /// "vit_b", "vit_l", "vit_h" or "custom" ("not a SAM checkpoint" where it is none).
+  std::string backbone() const {
+    if (!is_sam()) return "not a SAM checkpoint";
+    if (out_channels == 256 && patch_size == 16) {
+      if (embed_dim == 768 && depth == 12) return "vit_b";
+      if (embed_dim == 1024 && depth == 24) return "vit_l";
+      if (embed_dim == 1280 && depth == 32) return "vit_h";
+    }
+    return "custom";
+  }
+};
+
+inline CheckpointDescription describe_checkpoint(const StateDict& state) {
+  CheckpointDescription found;
+  const auto shape = [&](const std::string& name, int rank) -> Shape {
+    const auto entry = state.tensors.find(name);
+    if (entry == state.tensors.end() || entry->second.shape.rank() != rank) return {0, 0, 0, 0};
+    return entry->second.shape;
+  };
+  const std::string encoder = "image_encoder.";
+  found.grid = shape(encoder + "pos_embed", 4)[1];
+  found.embed_dim = shape(encoder + "pos_embed", 4)[3];
+  found.patch_size = shape(encoder + "patch_embed.proj.weight", 4)[2];
+  found.out_channels = shape(encoder + "neck.0.weight", 4)[0];
+  while (state.contains(encoder + "blocks." + std::to_string(found.depth) + ".norm1.weight")) ++found.depth;
+  Index longest = 0;
+  for (Index i = 0; i < found.depth && i < 64; ++i) {
+    const Shape table = shape(encoder + "blocks." + std::to_string(i) + ".attn.rel_pos_h", 2);
+    found.head_dim = table[1];
+    longest = std::max(longest, table[0]);
+    if (found.window == 0 || (table[0] + 1) / 2 < found.window) found.window = (table[0] + 1) / 2;
+  }
+  for (Index i = 0; i < found.depth && i < 64; ++i) {
+    const Shape table = shape(encoder + "blocks." + std::to_string(i) + ".attn.rel_pos_h", 2);
+    if (table[0] == longest && longest > 0) found.global_blocks |= std::uint64_t{1} << i;
+  }
+  found.decoder_mlp = shape("mask_decoder.transformer.layers.0.mlp.lin1.weight", 2)[0];
+  found.iou_hidden = shape("mask_decoder.iou_prediction_head.layers.0.weight", 2)[0];
+  found.mask_channels = shape("prompt_encoder.mask_downscaling.3.weight", 4)[0];
+  found.text_dim = shape("text_affine.Text_Embedding_Affine.0.weight", 2)[1];
+  return found;
+}
+
+namespace detail {
+inline std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < 5; ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > 5 ? text + ", ..." : text;
+}
+inline std::string backbone_name(Index embed_dim) {
+  return embed_dim == 768 ? "vit_b" : embed_dim == 1024 ? "vit_l" : embed_dim == 1280 ? "vit_h" : "custom";
+}
+}  // namespace detail
+
+/// Throws the MismatchError of a checkpoint that does not fit a model, with the likely reason first.
+[[noreturn]] inline void throw_mismatch(const std::string& source, const CheckpointDescription& found,
+                                        const SamConfig& model, const std::vector<std::string>& missing,
+                                        const std::vector<std::string>& unexpected,
+                                        const std::vector<std::string>& misshapen) {
+  std::string what = "the checkpoint does not fit the model", advice = "check --backbone, --config and --recipe";
+  if (!found.is_sam()) {
+    what = "this is not a SAM checkpoint";
+    advice = "expected names like image_encoder.blocks.0.attn.qkv.weight";
+  } else if (found.embed_dim != model.embed_dim || found.depth != model.depth) {
+    what = "this is " + found.backbone() + ": pos_embed " + std::to_string(found.embed_dim) + ", depth " +
+           std::to_string(found.depth) + "; the model is " + detail::backbone_name(model.embed_dim) + ": pos_embed " +
+           std::to_string(model.embed_dim) + ", depth " + std::to_string(model.depth);
+  }
+  std::string counts = std::to_string(missing.size()) + " missing, " + std::to_string(unexpected.size()) +
+                       " unexpected, " + std::to_string(misshapen.size()) + " of another shape";
+  if (!missing.empty()) counts += "; missing: " + detail::listed(missing);
+  if (!unexpected.empty()) counts += "; unexpected: " + detail::listed(unexpected);
+  if (!misshapen.empty()) counts += "; " + detail::listed(misshapen);
+  throw MismatchError(ErrorText{.what = what, .where = source, .found = counts, .advice = advice});
+}
+
+}  // namespace ssam

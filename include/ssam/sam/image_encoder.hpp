@@ -1,0 +1,199 @@
+#pragma once
+
+#include <ssam/adapt/recipe.hpp>
+#include <ssam/nn/attention.hpp>
+#include <ssam/nn/convolution.hpp>
+#include <ssam/nn/mlp.hpp>
+#include <ssam/nn/norm.hpp>
+#include <ssam/sam/config.hpp>
+
+namespace ssam {
+
+/// One transformer block of SAM's ViT: x + attn(norm1(x)), then + mlp(norm2(.)).
+template <class Scalar, class Device, class Recipe>
+class EncoderBlock {
+ public:
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Norm = LayerNorm<Scalar, Device, typename Recipe::BlockNorm>;
+  using Attention = WindowAttention<Scalar, Device, typename Recipe::template AttentionLinear<Scalar, Device>,
+                                    typename Recipe::RelativePositions>;
+  using MlpBlock = Mlp<Scalar, Device, typename Recipe::template MlpLinear<Scalar, Device>, Activation::gelu>;
+  struct Record {
+    typename Norm::Record norm1, norm2;
+    typename Attention::Record attn;
+    typename MlpBlock::Record mlp;
+  };
+
+  constexpr EncoderBlock() = default;
+  constexpr EncoderBlock(const SamConfig& config, Index index)
+      : norm1(config.embed_dim, config.block_norm_eps),
+        attn(config.embed_dim, config.heads, config.is_global(index) ? 0 : config.window,
+             config.is_global(index) ? config.grid() : config.window, config.relative_positions),
+        norm2(config.embed_dim, config.block_norm_eps),
+        mlp(config.embed_dim, 4 * config.embed_dim) {}
+
+  /// x [B, H, W, C] -> y, same shape
+  void forward(Context<Device>& context, ConstView x, View y, Record& record) const {
+    const View normed = allocate<Scalar>(context, x.shape()), middle = allocate<Scalar>(context, x.shape());
+    norm1.forward(context, x, normed, record.norm1);
+    attn.forward(context, normed, middle, record.attn);
+    ops::accumulate<Scalar>(context, x, middle);
+    const View normed2 = allocate<Scalar>(context, x.shape());
+    norm2.forward(context, middle, normed2, record.norm2);
+    mlp.forward(context, normed2, y, record.mlp);
+    ops::accumulate<Scalar>(context, middle, y);
+  }
+
+  /// Overwrites dx.
+  void backward(Context<Device>& context, const Record& record, ConstView dy, View dx) {
+    WorkspaceScope<Device> scope(context);
+    const View dnormed = allocate<Scalar>(context, dy.shape()), dmiddle = allocate<Scalar>(context, dy.shape());
+    mlp.backward(context, record.mlp, dy, dnormed);
+    norm2.backward(context, record.norm2, dnormed, dmiddle);
+    ops::accumulate<Scalar>(context, dy, dmiddle);
+    attn.backward(context, record.attn, dmiddle, dnormed);
+    norm1.backward(context, record.norm1, dnormed, dx);
+    ops::accumulate<Scalar>(context, dmiddle, dx);
+  }
+
+  template <class Self, class Visitor>
+  static constexpr void visit(Self& self, Visitor& visitor) {
+    visitor.child("norm1", self.norm1);
+    visitor.child("attn", self.attn);
+    visitor.child("norm2", self.norm2);
+    visitor.child("mlp", self.mlp);
+  }
+
+  Norm norm1;
+  Attention attn;
+  Norm norm2;
+  MlpBlock mlp;
+};
+
+/// SAM's image encoder (ViT + neck).
+template <class Scalar, class Device, class Recipe>
+class ImageEncoder {
+ public:
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Block = EncoderBlock<Scalar, Device, Recipe>;
+  using Patch = Convolution<Scalar, Device, typename Recipe::template PatchLinear<Scalar, Device>>;
+  using NeckConvolution = Convolution<Scalar, Device, typename Recipe::template NeckLinear<Scalar, Device>>;
+  using NeckNorm = LayerNorm<Scalar, Device, typename Recipe::NeckNormWeight, typename Recipe::NeckNormBias>;
+  struct Record {
+    typename Patch::Record patch;
+    std::vector<typename Block::Record> blocks;
+    typename NeckConvolution::Record neck0, neck2;
+    typename NeckNorm::Record neck1, neck3;
+    Shape tokens, embedding;  // [B, H, W, C] before and after the neck
+    Shape images;
+  };
+
+  constexpr ImageEncoder() = default;
+  constexpr explicit ImageEncoder(const SamConfig& config)
+      : pos_embed(Shape{1, config.grid(), config.grid(), config.embed_dim}),
+        patch_embed(3, config.embed_dim, config.patch_size, config.patch_size, 0),
+        neck0(config.embed_dim, config.out_channels, 1, 1, 0),
+        neck1(config.out_channels, 1e-6),
+        neck2(config.out_channels, config.out_channels, 3, 1,
+              config.published_padding && Recipe::published_without_padding ? 0 : 1),
+        neck3(config.out_channels, 1e-6) {
+    for (Index i = 0; i < config.depth; ++i) blocks.emplace_back(config, i);
+  }
+
+  /// Normalised images [B, S, S, 3] -> embedding [B, S/patch, S/patch, out]. With `keep`, everything the backward pass
+  /// needs stays in the workspace (behind `record`); without, only the embedding does.
+  View forward(Context<Device>& context, ConstView images, Record& record, bool keep) const {
+    record.images = images.shape();
+    record.tokens = patch_embed.output_shape(images.shape());
+    if (record.tokens[1] != pos_embed.value.dim(1) || record.tokens[2] != pos_embed.value.dim(2)) {
+      throw ShapeError(ErrorText{.what = "the image size is not the one this model was built for",
+                                 .expected = "a token grid of " + pos_embed.value.shape().str(),
+                                 .found = record.tokens.str()});
+    }
+    Shape squeezed = record.tokens;
+    squeezed = {squeezed[0], squeezed[1], squeezed[2], neck1.weight.value.dim(0)};
+    record.embedding = neck2.output_shape(squeezed);
+    const View embedding = allocate<Scalar>(context, record.embedding);
+    if (keep) {
+      run(context, images, squeezed, embedding, record, true);
+    } else {
+      WorkspaceScope<Device> scope(context);
+      run(context, images, squeezed, embedding, record, false);
+    }
+    return embedding;
+  }
+
+  /// Adds to the trained gradients; `dimages` (overwritten) may be empty.
+  void backward(Context<Device>& context, const Record& record, ConstView dembedding, View dimages) {
+    WorkspaceScope<Device> scope(context);
+    View dy = allocate<Scalar>(context, record.tokens), dx = allocate<Scalar>(context, record.tokens);
+    {
+      WorkspaceScope<Device> neck(context);
+      const View a = allocate<Scalar>(context, record.embedding);
+      const Shape squeezed{record.tokens[0], record.tokens[1], record.tokens[2], record.embedding[3]};
+      const View b = allocate<Scalar>(context, squeezed), c = allocate<Scalar>(context, squeezed);
+      neck3.backward(context, record.neck3, dembedding, a);
+      neck2.backward(context, record.neck2, a, b);
+      neck1.backward(context, record.neck1, b, c);
+      neck0.backward(context, record.neck0, c, dy);
+    }
+    for (std::size_t i = blocks.size(); i-- > 0;) {
+      blocks[i].backward(context, record.blocks[i], dy, dx);
+      std::swap(dx, dy);
+    }
+    if constexpr (Recipe::PositionalEmbedding::trained) {
+      ops::sum_rows<Scalar>(context, std::as_const(dy).matrix(record.tokens[0]), pos_embed.grad_accumulator());
+    }
+    patch_embed.backward(context, record.patch, dy, dimages);
+  }
+
+  template <class Self, class Visitor>
+  static constexpr void visit(Self& self, Visitor& visitor) {
+    visitor.parameter("pos_embed", self.pos_embed, Group::positional);
+    visitor.child("patch_embed.proj", self.patch_embed);
+    visitor.children("blocks", self.blocks);
+    visitor.child("neck.0", self.neck0);
+    visitor.child("neck.1", self.neck1);
+    visitor.child("neck.2", self.neck2);
+    visitor.child("neck.3", self.neck3);
+  }
+
+  Parameter<Scalar, Device, typename Recipe::PositionalEmbedding> pos_embed;
+  Patch patch_embed;
+  std::vector<Block> blocks;
+  NeckConvolution neck0;
+  NeckNorm neck1;
+  NeckConvolution neck2;
+  NeckNorm neck3;
+
+ private:
+  void run(Context<Device>& context, ConstView images, const Shape& squeezed, View embedding, Record& record,
+           bool keep) const {
+    record.blocks.resize(keep ? blocks.size() : 1);
+    View x = allocate<Scalar>(context, record.tokens);
+    patch_embed.forward(context, images, x, record.patch);
+    ops::add_row<Scalar>(context, pos_embed.value, x.matrix(x.dim(0)));
+    for (std::size_t i = 0; i < blocks.size(); ++i) {
+      if (keep) {
+        const View y = allocate<Scalar>(context, record.tokens);
+        blocks[i].forward(context, x, y, record.blocks[i]);
+        x = y;
+      } else {
+        WorkspaceScope<Device> scope(context);
+        const View y = allocate<Scalar>(context, record.tokens);
+        blocks[i].forward(context, x, y, record.blocks[0]);
+        ops::copy<Scalar>(context, y, x);
+      }
+    }
+    const View a = allocate<Scalar>(context, squeezed), b = allocate<Scalar>(context, squeezed);
+    const View c = allocate<Scalar>(context, record.embedding);
+    neck0.forward(context, x, a, record.neck0);
+    neck1.forward(context, a, b, record.neck1);
+    neck2.forward(context, b, c, record.neck2);
+    neck3.forward(context, c, embedding, record.neck3);
+  }
+};
+
+}  // namespace ssam

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <cmath>
+#include <numbers>
+#include <ssam/nn/convolution.hpp>
+#include <ssam/nn/norm.hpp>
+#include <ssam/sam/config.hpp>
+#include <vector>
+
+namespace ssam {
+
+/// Prompts of `count` masks on one image, all of the same make-up, in pixels of the model's (resized) input.
+struct Prompts {
+  Index count = 0;
+  std::vector<double> points;  ///< [count, n, 2] as x, y; may be empty
+  std::vector<int> labels;     ///< [count, n]: 1 foreground, 0 background, -1 padding
+  std::vector<double> boxes;   ///< [count, 4] as x0, y0, x1, y1; may be empty
+  std::vector<float> masks;    ///< [count, 4 h, 4 w] mask logits, h x w the embedding's grid; may be empty
+};
+
+/// SAM's prompt encoder. Always frozen (no published recipe trains it).
+template <class Scalar, class Device>
+class PromptEncoder {
+ public:
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Embedding = Parameter<Scalar, Device, Frozen>;
+  using Conv = Convolution<Scalar, Device, Linear<Scalar, Device, Frozen, Frozen>>;
+  using Norm = LayerNorm<Scalar, Device, Frozen>;
+
+  constexpr PromptEncoder() = default;
+  constexpr explicit PromptEncoder(const SamConfig& config)
+      : gaussian(Shape{2, config.out_channels / 2}),
+        not_a_point(Shape{1, config.out_channels}),
+        no_mask(Shape{1, config.out_channels}),
+        mask0(1, config.mask_channels / 4, 2, 2, 0),
+        mask1(config.mask_channels / 4, 1e-6),
+        mask3(config.mask_channels / 4, config.mask_channels, 2, 2, 0),
+        mask4(config.mask_channels, 1e-6),
+        mask6(config.mask_channels, config.out_channels, 1, 1, 0),
+        image_size_(config.image_size) {
+    for (Embedding& embedding : points) embedding = Embedding(Shape{1, config.out_channels});
+  }
+
+  /// Random-Fourier positions of every cell of an h x w embedding, [h * w, C].
+  Tensor<Scalar, Device> dense_positions(Index h, Index w) const {
+    const std::vector<Scalar> matrix = gaussian.value.to_host();
+    std::vector<Scalar> values;
+    for (Index y = 0; y < h; ++y) {
+      for (Index x = 0; x < w; ++x) {
+        append_position(matrix, (double(x) + 0.5) / double(w), (double(y) + 0.5) / double(h), values);
+      }
+    }
+    return Tensor<Scalar, Device>({h * w, 2 * gaussian.value.dim(1)}, values);
+  }
+
+  /// Sparse tokens [count, n, C] of points and boxes: points first (padded by one "not a point" where there is no box),
+  /// then two corners. Throws ConfigError on label values or list lengths that make no sense.
+  View sparse(Context<Device>& context, const Prompts& prompts) const {
+    check(prompts);
+    const Index channels = no_mask.value.size();
+    const bool boxes = !prompts.boxes.empty();
+    const Index given = prompts.count == 0 ? 0 : static_cast<Index>(prompts.labels.size()) / prompts.count;
+    const Index padding = given > 0 && !boxes ? 1 : 0;
+    const std::vector<Scalar> matrix = gaussian.value.to_host(), nothing = not_a_point.value.to_host();
+    std::vector<Scalar> corner[4];
+    for (int i = 0; i < 4; ++i) corner[i] = points[i].value.to_host();
+    std::vector<Scalar> values;
+    auto append = [&](double x, double y, const std::vector<Scalar>& kind) {
+      const std::size_t first = values.size();
+      append_position(matrix, (x + 0.5) / double(image_size_), (y + 0.5) / double(image_size_), values);
+      for (std::size_t c = 0; c < kind.size(); ++c) values[first + c] += kind[c];
+    };
+    for (Index p = 0; p < prompts.count; ++p) {
+      for (Index i = 0; i < given; ++i) {
+        const std::size_t at = static_cast<std::size_t>(p * given + i);
+        if (prompts.labels[at] < 0) {
+          values.insert(values.end(), nothing.begin(), nothing.end());
+        } else {
+          append(prompts.points[2 * at], prompts.points[2 * at + 1], corner[prompts.labels[at]]);
+        }
+      }
+      if (padding > 0) values.insert(values.end(), nothing.begin(), nothing.end());
+      for (std::size_t side = 0; boxes && side < 2; ++side) {
+        const std::size_t at = static_cast<std::size_t>(4 * p) + 2 * side;
+        append(prompts.boxes[at], prompts.boxes[at + 1], corner[2 + side]);
+      }
+    }
+    const View tokens = allocate<Scalar>(context, {prompts.count, given + padding + (boxes ? 2 : 0), channels});
+    if (!values.empty()) Memory<Device>::copy_from_host(tokens.data(), values.data(), values.size() * sizeof(Scalar));
+    return tokens;
+  }
+
+  /// The dense prompt of an h x w embedding: [count, h, w, C] where there are mask prompts, else the no-mask row [C].
+  ConstView dense(Context<Device>& context, const Prompts& prompts, Index h, Index w) const {
+    const Index channels = no_mask.value.size();
+    if (prompts.masks.empty()) return no_mask.value.view().reshape({channels});
+    if (static_cast<Index>(prompts.masks.size()) != prompts.count * 16 * h * w) {
+      throw ConfigError(ErrorText{.what = "the mask prompt has the wrong size",
+                                  .expected = Shape{prompts.count, 4 * h, 4 * w}.str(),
+                                  .found = std::to_string(prompts.masks.size()) + " values"});
+    }
+    const View result = allocate<Scalar>(context, {prompts.count, h, w, channels});
+    WorkspaceScope<Device> scope(context);
+    const std::vector<Scalar> host(prompts.masks.begin(), prompts.masks.end());
+    const View input = allocate<Scalar>(context, {prompts.count, 4 * h, 4 * w, 1});
+    Memory<Device>::copy_from_host(input.data(), host.data(), host.size() * sizeof(Scalar));
+    typename Conv::Record conv;
+    typename Norm::Record norm;
+    const View a = allocate<Scalar>(context, mask0.output_shape(input.shape())),
+               an = allocate<Scalar>(context, a.shape());
+    mask0.forward(context, input, a, conv);
+    mask1.forward(context, a, an, norm);
+    ops::gelu_forward<Scalar>(context, an, an);
+    const View b = allocate<Scalar>(context, mask3.output_shape(an.shape())), bn = allocate<Scalar>(context, b.shape());
+    mask3.forward(context, an, b, conv);
+    mask4.forward(context, b, bn, norm);
+    ops::gelu_forward<Scalar>(context, bn, bn);
+    mask6.forward(context, bn, result, conv);
+    return result;
+  }
+
+  template <class Self, class Visitor>
+  static constexpr void visit(Self& self, Visitor& visitor) {
+    visitor.parameter("pe_layer.positional_encoding_gaussian_matrix", self.gaussian, Group::buffer);
+    constexpr const char* names[4] = {"point_embeddings.0.weight", "point_embeddings.1.weight",
+                                      "point_embeddings.2.weight", "point_embeddings.3.weight"};
+    for (int i = 0; i < 4; ++i) visitor.parameter(names[i], self.points[i], Group::weights);
+    visitor.parameter("not_a_point_embed.weight", self.not_a_point, Group::weights);
+    visitor.child("mask_downscaling.0", self.mask0);
+    visitor.child("mask_downscaling.1", self.mask1);
+    visitor.child("mask_downscaling.3", self.mask3);
+    visitor.child("mask_downscaling.4", self.mask4);
+    visitor.child("mask_downscaling.6", self.mask6);
+    visitor.parameter("no_mask_embed.weight", self.no_mask, Group::weights);
+  }
+
+  Parameter<Scalar, Device, Frozen> gaussian;  ///< [2, C / 2], a buffer of the checkpoint
+  Embedding points[4];                         ///< background, foreground, top-left corner, bottom-right corner
+  Embedding not_a_point, no_mask;
+  Conv mask0;
+  Norm mask1;
+  Conv mask3;
+  Norm mask4;
+  Conv mask6;
+
+ private:
+  // x, y in [0, 1] -> sin and cos of 2 pi (2 x - 1, 2 y - 1) G
+  static void append_position(const std::vector<Scalar>& matrix, double x, double y, std::vector<Scalar>& out) {
+    const std::size_t half = matrix.size() / 2, first = out.size();
+    out.resize(first + 2 * half);
+    for (std::size_t c = 0; c < half; ++c) {
+      const double angle =
+          2 * std::numbers::pi * ((2 * x - 1) * double(matrix[c]) + (2 * y - 1) * double(matrix[half + c]));
+      out[first + c] = static_cast<Scalar>(std::sin(angle));
+      out[first + half + c] = static_cast<Scalar>(std::cos(angle));
+    }
+  }
+
+  static void check(const Prompts& prompts) {
+    const std::size_t count = static_cast<std::size_t>(prompts.count);
+    const bool lengths = prompts.points.size() == 2 * prompts.labels.size() &&
+                         (prompts.boxes.empty() || prompts.boxes.size() == 4 * count) &&
+                         (count == 0 ? prompts.labels.empty() : prompts.labels.size() % count == 0);
+    if (!lengths) throw ConfigError("the lists of points, labels and boxes of a prompt do not have matching lengths");
+    for (const int label : prompts.labels) {
+      if (label < -1 || label > 1) {
+        throw ConfigError(ErrorText{.what = "a point label makes no sense",
+                                    .expected = "1 (foreground), 0 (background) or -1 (padding)",
+                                    .found = std::to_string(label)});
+      }
+    }
+  }
+
+  Index image_size_ = 0;
+};
+
+}  // namespace ssam

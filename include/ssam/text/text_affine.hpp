@@ -1,0 +1,81 @@
+#pragma once
+
+#include <ssam/nn/linear.hpp>
+
+namespace ssam {
+
+/// S-SAM's text affine layer (TAL): Linear(text_dim, channels) -> ReLU -> BatchNorm1d(channels). Turns the text feature
+/// of a label name into one sparse prompt token.
+template <class Scalar, class Device, class Training = Frozen>
+class TextAffine {
+ public:
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  static constexpr double eps = 1e-5;
+  static constexpr double momentum = 0.1;
+  struct Record {
+    typename Linear<Scalar, Device, Training, Training>::Record linear;
+    ConstView active, mean, rstd;
+    bool batch_statistics = false;
+  };
+
+  constexpr TextAffine() = default;
+  constexpr TextAffine(Index text_dim, Index channels)
+      : linear(Shape{channels, text_dim}),
+        weight(Shape{channels}),
+        bias(Shape{channels}),
+        running_mean(Shape{channels}),
+        running_var(Shape{channels}),
+        num_batches_tracked(Shape{}) {}
+
+  /// text [B, text_dim] -> token [B, channels]. In training (and where TAL is trained) batch statistics are used and
+  /// the running ones updated; a batch of 1 then throws ConfigError.
+  void forward(Context<Device>& context, ConstView text, View token, Record& record) {
+    const Index batch = text.dim(0), channels = token.dim(1);
+    const View active = allocate<Scalar>(context, {batch, channels});
+    linear.forward(context, text.matrix(), active.matrix(), record.linear);
+    ops::relu_forward<Scalar>(context, active, active);
+    record.active = active;
+    record.batch_statistics = Training::trained && context.training;
+    if (record.batch_statistics) {
+      const View mean = allocate<Scalar>(context, {channels}), rstd = allocate<Scalar>(context, {channels});
+      ops::batch_norm_forward_training<Scalar>(context, active, weight.value, bias.value, Scalar(eps), Scalar(momentum),
+                                               running_mean.value.view(), running_var.value.view(), token, mean, rstd);
+      const View one = allocate<Scalar>(context, Shape{});
+      ops::fill<Scalar>(context, one, Scalar(1));
+      ops::accumulate<Scalar>(context, one, num_batches_tracked.value.view());
+      record.mean = mean;
+      record.rstd = rstd;
+    } else {
+      ops::batch_norm_forward_eval<Scalar>(context, active, weight.value, bias.value, running_mean.value,
+                                           running_var.value, Scalar(eps), token);
+    }
+  }
+
+  /// Adds to the trained gradients. (Text features are data: there is no gradient of them.)
+  void backward(Context<Device>& context, const Record& record, ConstView dtoken) requires(Training::trained) {
+    if (!record.batch_statistics) throw Error("TAL can be trained on batch statistics only: set context.training");
+    WorkspaceScope<Device> scope(context);
+    const View dactive = allocate<Scalar>(context, record.active.shape());
+    ops::batch_norm_backward<Scalar>(context, record.active, weight.value, record.mean, record.rstd, dtoken, dactive,
+                                     weight.grad_accumulator(), bias.grad_accumulator());
+    ops::relu_backward<Scalar>(context, record.active, dactive, dactive);
+    linear.backward(context, record.linear, dactive.matrix(), {});
+  }
+
+  template <class Self, class Visitor>
+  static constexpr void visit(Self& self, Visitor& visitor) {
+    visitor.child("Text_Embedding_Affine.0", self.linear);
+    visitor.parameter("Text_Embedding_Affine.2.weight", self.weight, Group::norms);
+    visitor.parameter("Text_Embedding_Affine.2.bias", self.bias, Group::norms);
+    visitor.parameter("Text_Embedding_Affine.2.running_mean", self.running_mean, Group::buffer);
+    visitor.parameter("Text_Embedding_Affine.2.running_var", self.running_var, Group::buffer);
+    visitor.parameter("Text_Embedding_Affine.2.num_batches_tracked", self.num_batches_tracked, Group::counter);
+  }
+
+  Linear<Scalar, Device, Training, Training> linear;
+  Parameter<Scalar, Device, Training> weight, bias;
+  Parameter<Scalar, Device, Frozen> running_mean, running_var, num_batches_tracked;
+};
+
+}  // namespace ssam
