@@ -74,7 +74,7 @@ class HeaderReader {
 };
 
 /// CRC-32 of PNG (ISO 3309), bytewise.
-inline std::uint32_t crc32(std::span<const std::uint8_t> bytes) {
+inline std::uint32_t png_crc32(std::span<const std::uint8_t> bytes) {
   static constexpr std::array<std::uint32_t, 256> table = [] {
     std::array<std::uint32_t, 256> values{};
     for (std::uint32_t n = 0; n < 256; ++n) {
@@ -117,7 +117,7 @@ inline ImageHeader inspect_png(const HeaderReader& file) {
     const std::size_t length = file.big32(offset);
     const std::string_view type(reinterpret_cast<const char*>(file.take(offset + 4, 4).data()), 4);
     const auto body = file.take(offset + 4, length + 4);
-    if (crc32(body) != file.big32(offset + 8 + length)) {
+    if (png_crc32(body) != file.big32(offset + 8 + length)) {
       file.fail("wrong CRC in a PNG chunk", offset, "the file is damaged: fetch or export it again");
     }
     if (first != (type == "IHDR")) file.fail("a PNG starts with exactly one IHDR chunk", offset);
