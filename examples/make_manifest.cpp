@@ -154,7 +154,7 @@ Json lits(const Path& folder, Items& items) {
   for (const std::string table : {"train", "test"}) {
     const Path csv = folder / ("lits_" + table + ".csv");
     if (table == "test" && !std::filesystem::exists(csv)) continue;
-    const std::vector<std::uint8_t> bytes = ssam::detail::read_file(csv);
+    const std::vector<std::uint8_t> bytes = ssam::detail::read_bytes(csv);
     std::stringstream lines(std::string(bytes.begin(), bytes.end()));
     std::string line;
     std::getline(lines, line);

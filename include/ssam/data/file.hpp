@@ -17,7 +17,7 @@
 namespace ssam::detail {
 
 /// The bytes of a regular file. Throws IoError.
-inline std::vector<std::uint8_t> read_file(const std::filesystem::path& path) {
+inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
   std::error_code failure;
   if (!std::filesystem::is_regular_file(path, failure)) {  // a pipe or a device could block or never end
     const bool exists = std::filesystem::exists(path, failure);

@@ -95,7 +95,7 @@ void save_mat(const std::filesystem::path& path, const Picture& picture, const c
 /// Reads a PNG, JPEG or BMP as RGB: grey and palette images become RGB, 16 bits are scaled to 8, alpha is dropped, EXIF
 /// orientation is applied. Throws IoError, or FormatError for anything damaged or unsupported (see `inspect_image`).
 inline Image load_image(const std::filesystem::path& path) {
-  const std::vector<std::uint8_t> bytes = detail::read_file(path);
+  const std::vector<std::uint8_t> bytes = detail::read_bytes(path);
   const ImageHeader header = inspect_image(bytes, path.string());
   const cv::Mat bgr = detail::decode(bytes, header, path.string(), false);
   Image image(bgr.rows, bgr.cols);
@@ -118,7 +118,7 @@ inline Image load_color_mask(const std::filesystem::path& path) { return load_im
 /// channels. Throws as `load_image`, and FormatError for what has no such value: JPEG (lossy), a palette, colours,
 /// values above 255.
 inline Mask load_index_mask(const std::filesystem::path& path) {
-  const std::vector<std::uint8_t> bytes = detail::read_file(path);
+  const std::vector<std::uint8_t> bytes = detail::read_bytes(path);
   const ImageHeader header = inspect_image(bytes, path.string());
   const auto fail = [&](const char* what, const char* advice) {
     throw FormatError(ErrorText{.what = what, .where = path.string(), .advice = advice});

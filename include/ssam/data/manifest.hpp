@@ -92,7 +92,7 @@ class ManifestReader {
 
   /// JSON keeps the last of two equal keys silently; here two are an error. So is nesting deeper than a manifest's.
   Json parse() const {
-    const std::vector<std::uint8_t> bytes = read_file(path_);
+    const std::vector<std::uint8_t> bytes = read_bytes(path_);
     std::vector<std::set<std::string>> open;
     const auto callback = [&](int depth, Json::parse_event_t event, Json& value) {
       if (depth > 8) fail("the JSON is nested too deeply", "depth 9");
