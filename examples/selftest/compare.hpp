@@ -13,21 +13,20 @@ class Comparison {
  public:
   explicit Comparison(std::string name) : result_{std::move(name), 0, {}} {}
 
-  /// The error of one tensor: largest absolute difference over the largest recorded magnitude, which counts as at least
-  /// `floor`. (Where the true value is 0, such as the gradient of a key bias, the record is rounding noise.)
+  /// The error of one tensor: |ours - recorded| / |recorded| in the Euclidean norm. Its root mean square counts as at
+  /// least `floor`. (Where the true value is 0, such as the gradient of a key bias, the record is rounding noise.)
   template <class A>
   void add(const std::string& tensor, const std::vector<A>& ours, const HostTensor& recorded, double floor = 0) {
     const std::vector<double> theirs = recorded.to<double>();
-    double difference = 0, largest = floor;
-    if (ours.size() != theirs.size()) {
-      difference = largest = INFINITY;
+    if (ours.size() != theirs.size()) return fail(tensor + " has another size than recorded");
+    double difference = 0, norm = 0;
+    for (std::size_t i = 0; i < theirs.size(); ++i) {
+      difference += std::pow(static_cast<double>(ours[i]) - theirs[i], 2);
+      norm += theirs[i] * theirs[i];
     }
-    for (std::size_t i = 0; i < theirs.size() && i < ours.size(); ++i) {
-      const double d = std::abs(static_cast<double>(ours[i]) - theirs[i]);
-      difference = std::isnan(d) ? INFINITY : std::max(difference, d);
-      largest = std::max(largest, std::abs(theirs[i]));
-    }
-    const double error = difference == 0 ? 0 : std::isinf(difference) || largest == 0 ? INFINITY : difference / largest;
+    norm = std::max(std::sqrt(norm), floor * std::sqrt(static_cast<double>(theirs.size())));
+    const double error = difference == 0 ? 0 : std::sqrt(difference) / norm;
+    if (std::isnan(error)) return fail(tensor + " is not a number");
     if (error >= result_.error) result_ = {result_.name, error, tensor};
   }
 

@@ -11,7 +11,7 @@ namespace ssam::selftest {
 /// One line of the self test: how far our result is from the recorded one, and where the largest difference is.
 struct CaseResult {
   std::string name;
-  double error = 0;  ///< largest difference relative to the largest recorded value of the tensor
+  double error = 0;  ///< the largest relative error of a tensor, |ours - recorded| / |recorded|
   std::string worst;
 };
 

@@ -1,0 +1,14 @@
+#include "../../examples/selftest/replay_sam.hpp"
+
+#include <doctest/doctest.h>
+
+TEST_CASE_TEMPLATE("replay of SAM: containers, embedding, gradients, every prompt kind, half size", Scalar, float,
+                   double) {
+  const auto results = ssam::selftest::replay_sam<Scalar>(SSAM_TEST_DIR "/golden");
+  CHECK(results.size() == 14);
+  for (const auto& result : results) {
+    CAPTURE(result.name);
+    CAPTURE(result.worst);
+    CHECK(result.error < 1e-5);
+  }
+}
