@@ -21,8 +21,8 @@ TEST_CASE("im2col agrees with its definition and col2im is its adjoint") {
   struct Case {
     Index kernel, stride, pad;
   };
-  for (const auto& [kernel, stride, pad] :
-       {Case{3, 1, 1}, Case{1, 1, 0}, Case{4, 2, 3}, Case{2, 3, 0}, Case{7, 7, 2}}) {
+  for (const Case& c : {Case{3, 1, 1}, Case{1, 1, 0}, Case{4, 2, 3}, Case{2, 3, 0}, Case{7, 7, 2}}) {
+    const Index kernel = c.kernel, stride = c.stride, pad = c.pad;
     CAPTURE(kernel);
     const Index oh = (7 + 2 * pad - kernel) / stride + 1, ow = (9 + 2 * pad - kernel) / stride + 1;
     Double cols({2 * oh * ow, kernel * kernel * 3 + 1});
@@ -30,9 +30,9 @@ TEST_CASE("im2col agrees with its definition and col2im is its adjoint") {
     ops::im2col(context, x, kernel, stride, pad, patches);
     bool equal = true;
     for (Index row = 0; row < patches.rows; ++row) {
-      for (Index c = 0; c < patches.cols; ++c) {
-        const Index h = row / ow % oh * stride - pad + c / 3 / kernel, w = row % ow * stride - pad + c / 3 % kernel;
-        equal = equal && patches.data[row * patches.stride + c] == at(x, row / ow / oh, h, w, c % 3);
+      for (Index i = 0; i < patches.cols; ++i) {
+        const Index h = row / ow % oh * stride - pad + i / 3 / kernel, w = row % ow * stride - pad + i / 3 % kernel;
+        equal = equal && patches.data[row * patches.stride + i] == at(x, row / ow / oh, h, w, i % 3);
       }
     }
     CHECK(equal);
