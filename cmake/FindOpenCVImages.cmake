@@ -1,0 +1,28 @@
+# The three parts of OpenCV that ssam uses (core, imgproc, imgcodecs), as OpenCVImages::OpenCVImages: by OpenCV's own
+# package where there is one, else by headers and libraries. (Debian puts the package into libopencv-dev, which pulls in
+# hundreds of others; libopencv-imgcodecs-dev is enough for us and has none.)
+find_package(OpenCV QUIET CONFIG COMPONENTS core imgproc imgcodecs)
+include(FindPackageHandleStandardArgs)
+if(OpenCV_FOUND)
+  set(OpenCVImages_LIBRARIES opencv_imgcodecs opencv_imgproc opencv_core)
+  find_package_handle_standard_args(OpenCVImages REQUIRED_VARS OpenCVImages_LIBRARIES)
+else()
+  find_path(OpenCVImages_INCLUDE_DIR opencv2/imgcodecs.hpp PATH_SUFFIXES opencv4)
+  set(OpenCVImages_LIBRARIES)
+  foreach(part imgcodecs imgproc core)
+    find_library(OpenCVImages_${part}_LIBRARY NAMES opencv_${part} opencv_${part}4)
+    list(APPEND OpenCVImages_LIBRARIES ${OpenCVImages_${part}_LIBRARY})
+    mark_as_advanced(OpenCVImages_${part}_LIBRARY)
+  endforeach()
+  find_package_handle_standard_args(
+    OpenCVImages REQUIRED_VARS OpenCVImages_imgcodecs_LIBRARY OpenCVImages_imgproc_LIBRARY OpenCVImages_core_LIBRARY
+                               OpenCVImages_INCLUDE_DIR)
+  mark_as_advanced(OpenCVImages_INCLUDE_DIR)
+endif()
+if(OpenCVImages_FOUND AND NOT TARGET OpenCVImages::OpenCVImages)
+  add_library(OpenCVImages::OpenCVImages INTERFACE IMPORTED)
+  set_target_properties(OpenCVImages::OpenCVImages PROPERTIES INTERFACE_LINK_LIBRARIES "${OpenCVImages_LIBRARIES}")
+  if(NOT OpenCV_FOUND)
+    set_target_properties(OpenCVImages::OpenCVImages PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${OpenCVImages_INCLUDE_DIR}")
+  endif()
+endif()
