@@ -41,6 +41,9 @@ class ZipArchive {
   void check_crc(const std::string& name, const ZipEntry& entry, const void* data) const {
     const std::uint32_t crc = crc32(data, static_cast<std::size_t>(entry.size));
     if (crc == entry.crc) return;
+#ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
+    return;  // a fuzzer cannot guess checksums, and would never see what lies behind this check
+#endif
     throw FormatError(ErrorText{.what = "the checksum of an archive member is wrong",
                                 .where = at_offset(member(name), entry.data),
                                 .expected = std::to_string(entry.crc),
