@@ -126,6 +126,19 @@ TEST_CASE("Z4: members that overlap or run out of the file") {
   members[4].offset_lie =
       static_cast<std::int64_t>(inside) - static_cast<std::int64_t>(honest.find(inner.name, inside + 1));
   bad(members, {"members that overlap"});
+  const auto larger = [](std::int64_t lie) {
+    return [lie](Member& m) {
+      m.size_lie = lie;
+      m.local_size_lie = static_cast<std::uint64_t>(lie);
+    };
+  };
+  bad(changed(0, larger(50)), {"members that overlap"});
+  bad(changed(2, larger(100'000)), {"runs out of the file", "archive/data/0"});
+  bad(changed(2, larger(1'000'000'000)), {"runs out of the file"});
+  bad(changed(2, [](Member& m) { m.offset_lie = 1'000'000; }), {"outside the file"});
+}
+
+TEST_CASE("Z5: wrong checksums") {
   bad(changed(0, [](Member& m) { m.crc_lie = 1; }), {"checksum", "archive/data.pkl", "offset"});
   bad(changed(2, [](Member& m) { m.crc_lie = 1; }), {"checksum", "data/0", "offset"});
   bad(changed(3, [](Member& m) { m.crc_lie = 1; }), {"checksum", "archive/version"});
