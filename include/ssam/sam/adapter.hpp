@@ -1,0 +1,156 @@
+#pragma once
+
+#include <ssam/io/sealed_file.hpp>
+#include <ssam/sam/adapter_info.hpp>
+#include <ssam/sam/state.hpp>
+
+namespace ssam {
+
+inline constexpr const char* adapter_weights_file = "adapter_model.safetensors";
+inline constexpr const char* adapter_info_file = "adapter_config.json";
+
+namespace detail {
+
+/// Whether a tensor of the model belongs into its adapter: what the recipe trains, and the running statistics of a TAL
+/// that is trained.
+template <class Recipe, class P>
+bool in_adapter(const Path& path, const P&, Group group) {
+  if constexpr (P::trained) return true;
+  return Recipe::TextAffine::trained && path.starts_with("text_affine") &&
+         (group == Group::buffer || group == Group::counter);
+}
+
+/// f(name, sum of the frozen singular values) for every layer that holds factors.
+template <class Model, class F>
+void each_singular_sum(const Model& model, const F& f) {
+  walk_layers(model, [&](const Path& path, const auto& layer) {
+    if constexpr (requires { layer.factors; }) {
+      if (!layer.prepared()) throw Error("prepare the model before its adapter is saved or loaded");
+      double sum = 0;
+      for (const auto value : layer.factors.s.to_host()) sum += static_cast<double>(value);
+      f(path.str(), sum);
+    }
+  });
+}
+
+inline constexpr const char* singular_sum_prefix = "sum_of_singular_values.";
+
+/// Refuses an adapter whose weights were trained on other singular values than those of this model's weights.
+template <class Model>
+void check_singular_values(const Model& model, const StateDict& state, const std::string& file) {
+  constexpr double tolerance = 1e-4;  // two decompositions in single precision agree far better
+  each_singular_sum(model, [&](const std::string& layer, double sum) {
+    const auto stored = state.metadata.find(singular_sum_prefix + layer);
+    const double expected =
+        stored == state.metadata.end() ? std::nan("") : std::strtod(stored->second.c_str(), nullptr);
+    if (std::abs(sum - expected) <= tolerance * std::abs(expected)) return;
+    throw MismatchError(ErrorText{.what = "the adapter was trained on other singular values than this model's",
+                                  .where = at_tensor(file, layer),
+                                  .expected = "a sum of " + std::to_string(expected),
+                                  .found = std::to_string(sum),
+                                  .advice = "use the checkpoint that the adapter was trained on"});
+  });
+}
+
+/// Refuses an adapter for another base checkpoint, model, configuration or recipe.
+inline void check_adapter_info(const AdapterInfo& info, const std::string& recipe, const SamConfig& config,
+                               const std::string& base_hash, const std::string& where) {
+  const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& found,
+                          const std::string& advice) {
+    throw MismatchError(
+        ErrorText{.what = what, .where = where, .expected = expected, .found = found, .advice = advice});
+  };
+  if (info.base_hash != base_hash) {
+    refuse("the adapter belongs to another base checkpoint", "content hash " + info.base_hash, base_hash,
+           "give the checkpoint that it was trained on");
+  }
+  const std::string model = config.published_padding ? "svdsam_release" : "sam";
+  if (info.model != model) refuse("the adapter was trained in another model", info.model, model, "see --model");
+  const nlohmann::json theirs = to_json(info.config), ours = to_json(config);
+  for (const auto& [key, value] : theirs.items()) {
+    if (ours[key] == value) continue;
+    refuse("the adapter was trained for another " + key, value.dump(), ours[key].dump(), "build the model like it");
+  }
+  if (info.recipe != recipe) refuse("the adapter has another recipe", info.recipe, recipe, "see --recipe");
+}
+
+}  // namespace detail
+
+/// Saves what a recipe has trained into a folder (made if need be): `adapter_model.safetensors` and
+/// `adapter_config.json`, each whole or not at all. Throws IoError; the old files are then still there.
+template <class Scalar, class Device, class Recipe>
+void save_adapter(const std::filesystem::path& folder, const SsamModel<Scalar, Device, Recipe>& model,
+                  const AdapterInfo& info) {
+  StateDict state = export_state(model, [](const Path& path, const auto& parameter, Group group) {
+    return detail::in_adapter<Recipe>(path, parameter, group);
+  });
+  detail::each_singular_sum(model, [&](const std::string& layer, double sum) {
+    state.metadata[detail::singular_sum_prefix + layer] = nlohmann::json(sum).dump();
+  });
+  state.metadata["format_version"] = std::to_string(info.format_version);
+  state.metadata["recipe"] = info.recipe;
+  state.metadata["base_hash"] = info.base_hash;
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure) {
+    throw IoError(ErrorText{.what = "cannot make the folder", .where = folder.string(), .found = failure.message()});
+  }
+  save_sealed(folder / adapter_weights_file, std::move(state));
+  atomic_write(folder / adapter_info_file, info.to_json().dump(2) + "\n");
+}
+
+/// Reads `adapter_config.json` of a folder. Throws IoError, FormatError (not JSON), ConfigError (an unknown or missing
+/// key, a wrong type), MismatchError (a newer format).
+inline AdapterInfo read_adapter_info(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / adapter_info_file;
+  return AdapterInfo::from_json(load_json(file), file.string());
+}
+
+/// Loads an adapter into a model that was built like it, holds the weights of the checkpoint whose content hash is
+/// `base_hash`, and was prepared. All or nothing. Throws IoError, FormatError (damaged, NaN or infinite values),
+/// MismatchError: another base, model, configuration or recipe, other singular values, tensors missing (unless
+/// `allow_missing`), unexpected or of another shape.
+template <class Scalar, class Device, class Recipe>
+void load_adapter(SsamModel<Scalar, Device, Recipe>& model, const std::filesystem::path& folder,
+                  const AdapterInfo& info, const std::string& base_hash, bool allow_missing = false) {
+  const std::string file = (folder / adapter_weights_file).string();
+  detail::check_adapter_info(info, Recipe::name, model.sam.config, base_hash, (folder / adapter_info_file).string());
+  StateDict state = load_sealed(file, {.strict_finite = true});
+  if (state.metadata["base_hash"] != info.base_hash || state.metadata["recipe"] != info.recipe) {
+    throw MismatchError(ErrorText{.what = "the adapter's two files belong to different runs", .where = file});
+  }
+  detail::check_singular_values(model, state, file);
+
+  std::vector<std::function<void()>> commits;
+  std::vector<std::string> missing, problems;
+  walk(model, [&](const Path& path, auto& parameter, Group group, Layout layout) {
+    if (!detail::in_adapter<Recipe>(path, parameter, group)) return;
+    const auto entry = state.tensors.find(path.str());
+    if (entry == state.tensors.end()) return missing.push_back(path.str());
+    const Shape ours = parameter.value.shape(), expected = detail::checkpoint_shape(ours, layout);
+    if (entry->second.shape == expected) {
+      commits.push_back(
+          [&parameter, staged = Tensor<Scalar, Device>(
+                           ours, *from_checkpoint<Scalar>(entry->second, ours, group, layout))]() mutable {
+            parameter.value = std::move(staged);
+          });
+    } else {
+      const std::string kind = group == Group::low_rank ? " (another rank)" : "";
+      problems.push_back(path.str() + " is " + entry->second.shape.str() + ", not " + expected.str() + kind);
+    }
+    state.tensors.erase(entry);
+  });
+  std::vector<std::string> unexpected;
+  for (const auto& entry : state.tensors) unexpected.push_back(entry.first);
+  if (!unexpected.empty()) problems.push_back("unexpected: " + detail::listed(unexpected));
+  if (!missing.empty() && !allow_missing) problems.push_back("missing: " + detail::listed(missing));
+  if (!problems.empty()) {
+    throw MismatchError(ErrorText{.what = "the adapter does not fit the recipe '" + std::string(Recipe::name) + "'",
+                                  .where = file,
+                                  .found = detail::listed(problems),
+                                  .advice = "build the model with the adapter's recipe, rank and rule"});
+  }
+  for (auto& commit : commits) commit();
+}
+
+}  // namespace ssam

@@ -1,0 +1,110 @@
+#pragma once
+
+#include <chrono>
+#include <ssam/io/sealed_file.hpp>
+#include <ssam/sam/state.hpp>
+
+namespace ssam {
+
+/// What prepare_cached did.
+struct SvdCacheReport {
+  std::filesystem::path file;
+  Index read = 0;         ///< layers whose factors came from the file
+  Index computed = 0;     ///< layers that were factored
+  bool written = false;   ///< the file holds all of them now, by our hand
+  std::string note = {};  ///< why the file could not be used or written, if so
+  double seconds = 0;
+};
+
+/// Where the SVD factors of a checkpoint are kept.
+inline std::filesystem::path svd_cache_file(std::filesystem::path checkpoint) {
+  return checkpoint += ".svd.safetensors";
+}
+
+namespace detail {
+
+inline constexpr const char* svd_cache_format = "ssam svd factors 1";
+
+/// The file's tensors, or none and the reason: absent, damaged, made from other weights.
+inline StateDict read_svd_cache(const std::filesystem::path& file, const std::string& base_hash, std::string& note) {
+  std::error_code failure;
+  if (!std::filesystem::exists(file, failure)) return {};
+  try {
+    StateDict state = load_sealed(file, {.strict_finite = true});
+    if (state.metadata["format"] != svd_cache_format) {
+      note = "it is no cache of SVD factors";
+    } else if (state.metadata["base_hash"] != base_hash) {
+      note = "it is stale: made from other weights";
+    } else {
+      return state;
+    }
+  } catch (const Error& error) {
+    note = error.what();
+  }
+  return {};
+}
+
+/// Gives a layer its factors from the cache; false when they are not there in this precision and of these shapes.
+template <class Scalar, class Device, class Layer>
+bool set_cached_factors(Layer& layer, const std::string& name, const StateDict& cache) {
+  const Index rows = layer.weight.value.dim(0), cols = layer.weight.value.size() / rows, rank = std::min(rows, cols);
+  const auto tensor = [&](const char* part, const Shape& shape) {
+    const auto entry = cache.tensors.find(name + part);
+    const bool fits =
+        entry != cache.tensors.end() && entry->second.dtype == dtype_of<Scalar>() && entry->second.shape == shape;
+    return fits ? Tensor<Scalar, Device>(shape, entry->second.template to<Scalar>()) : Tensor<Scalar, Device>();
+  };
+  SvdFactors<Scalar, Device> factors{tensor(".u", {rows, rank}), tensor(".s", {rank}), tensor(".vt", {rank, cols})};
+  if (factors.u.empty() || factors.s.empty() || factors.vt.empty()) return false;
+  layer.set_factors(std::move(factors));
+  return true;
+}
+
+}  // namespace detail
+
+/// `prepare` with a memory: factors come from `<checkpoint>.svd.safetensors` where that file's record of the base hash
+/// and of its own content are right; what is missing is computed on all cores and the file is written anew. A stale or
+/// damaged file is never used; a folder that cannot be written is no error (see the report's note).
+template <class Scalar, class Device, class Recipe>
+SvdCacheReport prepare_cached(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model,
+                              const std::filesystem::path& checkpoint, const std::string& base_hash) {
+  const auto start = std::chrono::steady_clock::now();
+  SvdCacheReport report{.file = svd_cache_file(checkpoint)};
+  Index layers = 0;
+  walk_layers(model, [&](const Path&, auto& layer) {
+    if constexpr (requires { layer.factors; }) layers += layer.prepared() ? 0 : 1;
+  });
+  if (layers == 0) return report;
+  {
+    const StateDict cache = detail::read_svd_cache(report.file, base_hash, report.note);
+    walk_layers(model, [&](const Path& path, auto& layer) {
+      if constexpr (requires { layer.factors; }) {
+        if (!layer.prepared() && detail::set_cached_factors<Scalar, Device>(layer, path.str(), cache)) ++report.read;
+      }
+    });
+  }
+  report.computed = layers - report.read;
+  if (report.computed > 0) {
+    prepare(context, model);
+    StateDict state;
+    state.metadata = {{"format", detail::svd_cache_format}, {"base_hash", base_hash}};
+    walk_layers(model, [&](const Path& path, auto& layer) {
+      if constexpr (requires { layer.factors; }) {
+        const std::string name = path.str();
+        state.tensors[name + ".u"] = to_checkpoint(layer.factors.u, Group::weights, Layout::same);
+        state.tensors[name + ".s"] = to_checkpoint(layer.factors.s, Group::weights, Layout::same);
+        state.tensors[name + ".vt"] = to_checkpoint(layer.factors.vt, Group::weights, Layout::same);
+      }
+    });
+    try {
+      save_sealed(report.file, std::move(state));
+      report.written = true;
+    } catch (const IoError& error) {
+      report.note = error.what();
+    }
+  }
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return report;
+}
+
+}  // namespace ssam
