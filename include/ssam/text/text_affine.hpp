@@ -36,7 +36,7 @@ class TextAffine {
     linear.forward(context, text.matrix(), active.matrix(), record.linear);
     ops::relu_forward<Scalar>(context, active, active);
     record.active = active;
-    record.batch_statistics = Training::trained && context.training;
+    record.batch_statistics = Training::trained && context.training && batch > 1;
     if (record.batch_statistics) {
       const View mean = allocate<Scalar>(context, {channels}), rstd = allocate<Scalar>(context, {channels});
       ops::batch_norm_forward_training<Scalar>(context, active, weight.value, bias.value, Scalar(eps), Scalar(momentum),
@@ -54,11 +54,14 @@ class TextAffine {
 
   /// Adds to the trained gradients. (Text features are data: there is no gradient of them.)
   void backward(Context<Device>& context, const Record& record, ConstView dtoken) requires(Training::trained) {
-    if (!record.batch_statistics) throw Error("TAL can be trained on batch statistics only: set context.training");
     WorkspaceScope<Device> scope(context);
     const View dactive = allocate<Scalar>(context, record.active.shape());
-    ops::batch_norm_backward<Scalar>(context, record.active, weight.value, record.mean, record.rstd, dtoken, dactive,
-                                     weight.grad_accumulator(), bias.grad_accumulator());
+    if (record.batch_statistics) {
+      ops::batch_norm_backward<Scalar>(context, record.active, weight.value, record.mean, record.rstd, dtoken, dactive,
+                                       weight.grad_accumulator(), bias.grad_accumulator());
+    } else {
+      backward_running(context, record, dtoken, dactive);
+    }
     ops::relu_backward<Scalar>(context, record.active, dactive, dactive);
     linear.backward(context, record.linear, dactive.matrix(), {});
   }
@@ -76,6 +79,22 @@ class TextAffine {
   Linear<Scalar, Device, Training, Training> linear;
   Parameter<Scalar, Device, Training> weight, bias;
   Parameter<Scalar, Device, Frozen> running_mean, running_var, num_batches_tracked;
+
+ private:
+  // With fixed statistics the norm is an affine map: y = weight * normed + bias.
+  void backward_running(Context<Device>& context, const Record& record, ConstView dtoken, View dactive) {
+    const View zeros = allocate<Scalar>(context, weight.value.shape()),
+               ones = allocate<Scalar>(context, weight.value.shape());
+    ops::fill<Scalar>(context, zeros, Scalar(0));
+    ops::fill<Scalar>(context, ones, Scalar(1));
+    const View normed = dactive;
+    ops::batch_norm_forward_eval<Scalar>(context, record.active, ones, zeros, running_mean.value, running_var.value,
+                                         Scalar(eps), normed);
+    ops::dot_rows<Scalar>(context, dtoken.matrix(), normed.matrix(), weight.grad_accumulator());
+    ops::sum_rows<Scalar>(context, dtoken.matrix(), bias.grad_accumulator());
+    ops::batch_norm_forward_eval<Scalar>(context, dtoken, weight.value, zeros, zeros, running_var.value, Scalar(eps),
+                                         dactive);
+  }
 };
 
 }  // namespace ssam

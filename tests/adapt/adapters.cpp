@@ -1,0 +1,156 @@
+#include <span>
+#include <ssam/adapt/lora_linear.hpp>
+#include <ssam/adapt/svd_linear.hpp>
+#include <ssam/nn/convolution.hpp>
+
+#include "../gradient_check.hpp"
+
+using namespace ssam;
+using namespace ssam::test;
+
+namespace {
+
+using Svd = SVDLinear<double, Cpu, Trained>;
+using Lora = LoRALinear<double, Cpu, 3, Trained>;
+
+template <class Layer>
+std::vector<double> answer(Layer& layer, const Tensor<double, Cpu>& x, Index out) {
+  Context<Cpu> context(1);
+  typename Layer::Record record;
+  Tensor<double, Cpu> y({x.dim(0), out});
+  layer.forward(context, x.view().matrix(), y.view().matrix(), record);
+  return y.to_host();
+}
+
+double distance(const std::vector<double>& a, const std::vector<double>& b) {
+  double largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
+  return largest;
+}
+
+Svd trained_svd(const Shape& shape) {
+  Context<Cpu> context(1);
+  Svd layer(shape);
+  randomize_parameters(layer, 3);
+  for (double& value : std::span(layer.scale.value.data(), static_cast<std::size_t>(layer.scale.value.size())))
+    value += 0.5;
+  layer.prepare(context);
+  return layer;
+}
+
+}  // namespace
+
+TEST_CASE("both forms of the SVD layer have the gradients of central differences") {
+  for (const Shape& shape : {Shape{9, 5}, Shape{5, 9}, Shape{6, 6}}) {
+    for (const auto form : {Svd::Form::factored, Svd::Form::merged}) {
+      Svd layer = trained_svd(shape);
+      layer.form = form;
+      check_layer(layer, {7, shape[1]}, {7, shape[0]}, 3);
+    }
+  }
+}
+
+TEST_CASE("factored, merged and the plain merged weight give one answer; the untrained layer answers as its weight") {
+  Context<Cpu> context(1);
+  const Tensor<double, Cpu> x = random_tensor({7, 5}, 21);
+  Svd layer = trained_svd({9, 5});
+  layer.form = Svd::Form::factored;
+  const auto factored = answer(layer, x, 9);
+  layer.form = Svd::Form::merged;
+  CHECK(distance(answer(layer, x, 9), factored) < 1e-12);
+  layer.merge(context);
+  CHECK_FALSE(layer.prepared());
+  CHECK(distance(answer(layer, x, 9), factored) < 1e-12);
+
+  Linear<double, Cpu, Frozen, Frozen> plain(Shape{9, 5});
+  randomize_parameters(plain, 8);
+  Svd fresh(Shape{9, 5});
+  fresh.weight.value = plain.weight.value;
+  fresh.bias.value = plain.bias.value;
+  Random random(1);
+  fresh.initialize(random);
+  fresh.prepare(context);
+  CHECK(fresh.weight.value.empty());
+  CHECK(distance(answer(fresh, x, 9), answer(plain, x, 9)) < 1e-12);
+}
+
+TEST_CASE("negative singular values are cut off and get no gradient") {
+  Context<Cpu> context(1);
+  Svd layer = trained_svd({4, 4});
+  Random random(1);
+  layer.initialize(random);
+  layer.shift.value.data()[1] = -1e3;
+  Svd::Record record;
+  Tensor<double, Cpu> x = random_tensor({3, 4}, 1), y({3, 4}), dx({3, 4});
+  layer.forward(context, std::as_const(x).view().matrix(), y.view().matrix(), record);
+  CHECK(record.singular.data()[1] == 0);
+  layer.backward(context, record, std::as_const(y).view().matrix(), dx.view().matrix());
+  CHECK(layer.shift.grad.data()[1] == 0);
+  CHECK(layer.scale.grad.data()[1] == 0);
+  CHECK(layer.shift.grad.data()[0] != 0);
+}
+
+TEST_CASE("the SVD layer takes the cheaper form and refuses to train when merged") {
+  CHECK(Svd::cheaper_form(4096, 2304, 768) == Svd::Form::factored);
+  CHECK(Svd::cheaper_form(4096, 768, 3072) == Svd::Form::factored);
+  CHECK(Svd::cheaper_form(256, 768, 768) == Svd::Form::factored);
+  CHECK(Svd::cheaper_form(4096, 768, 768) == Svd::Form::merged);
+  Context<Cpu> context(1);
+  Svd layer(Shape{4, 4});
+  CHECK_THROWS_AS(layer.backward(context, {}, {}, {}), Error);
+}
+
+TEST_CASE("LoRA has the gradients of central differences, with and without dropout") {
+  Lora layer(Shape{6, 5});
+  randomize_parameters(layer, 3);
+  check_layer(layer, {7, 5}, {7, 6}, 3);
+
+  Context<Cpu> context(1);
+  context.training = true;
+  Tensor<double, Cpu> x = random_tensor({7, 5}, 4), dx({7, 5}), y({7, 6});
+  const Tensor<double, Cpu> r = random_tensor({7, 6}, 5);
+  const Random::State start = context.random.state();
+  Lora::Record record;
+  const auto run = [&](bool backward) {
+    WorkspaceScope<Cpu> scope(context);
+    context.random.set_state(start);
+    layer.forward(context, std::as_const(x).view().matrix(), y.view().matrix(), record);
+    if (backward) layer.backward(context, record, r.view().matrix(), dx.view().matrix());
+    double sum = 0;
+    for (Index i = 0; i < y.size(); ++i) sum += y.data()[i] * r.data()[i];
+    return sum;
+  };
+  walk(layer, [](const Path&, auto& parameter, Group, Layout) {
+    if constexpr (requires { parameter.grad; }) parameter.grad = {};
+  });
+  run(true);
+  CHECK(record.dropout_key != 0);
+  const auto loss = [&] { return run(false); };
+  check_gradient("x", x.data(), dx.data(), x.size(), loss);
+  check_parameters(layer, loss, 3);
+}
+
+TEST_CASE("LoRA starts as its weight and merges into one") {
+  Context<Cpu> context(1);
+  const Tensor<double, Cpu> x = random_tensor({7, 5}, 21);
+  Lora layer(Shape{6, 5});
+  randomize_parameters(layer, 3);
+  const auto trained = answer(layer, x, 6);
+  layer.merge(context);
+  CHECK(distance(answer(layer, x, 6), trained) < 1e-12);
+  const auto merged = answer(layer, x, 6);
+  Random random(1);
+  layer.initialize(random);
+  CHECK(distance(answer(layer, x, 6), merged) == 0);
+}
+
+TEST_CASE("adapters of convolutions have the gradients of central differences") {
+  Context<Cpu> context(1);
+  Convolution<double, Cpu, SVDLinear<double, Cpu, Absent>> svd(3, 4, 3, 1, 1);
+  randomize_parameters(svd, 3);
+  svd.linear.prepare(context);
+  check_layer(svd, {2, 4, 5, 3}, {2, 4, 5, 4}, 2);
+  Convolution<double, Cpu, LoRALinear<double, Cpu, 2, Absent>> lora(3, 4, 3, 1, 1);
+  randomize_parameters(lora, 3);
+  check_layer(lora, {2, 4, 5, 3}, {2, 4, 5, 4}, 2);
+}

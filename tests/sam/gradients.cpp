@@ -1,0 +1,94 @@
+#include <ssam/sam/state.hpp>
+
+#include "../gradient_check.hpp"
+
+using namespace ssam;
+using namespace ssam::test;
+
+namespace {
+
+SamConfig tiny() {
+  SamConfig config;
+  config.image_size = 20;
+  config.patch_size = 4;
+  config.embed_dim = 8;
+  config.depth = 2;
+  config.heads = 2;
+  config.global_blocks = 1u << 1;
+  config.window = 3;
+  config.out_channels = 16;
+  config.decoder_heads = 2;
+  config.decoder_mlp = 12;
+  config.iou_hidden = 8;
+  config.mask_channels = 8;
+  config.text_dim = 6;
+  return config;
+}
+
+/// The whole model with the loss of a training step: every trained parameter against central differences.
+template <class Recipe>
+void check_model(const SamConfig& config, int at_least) {
+  SsamModel<double, Cpu, Recipe> model(config);
+  Context<Cpu> context(2);
+  context.dropout = false;
+  randomize_parameters(model, 1);
+  prepare(context, model);
+  context.training = true;
+  const Index size = config.image_size, batch = 2;
+  const Tensor<double, Cpu> images = random_tensor({batch, size, size, 3}, 5),
+                            text = random_tensor({batch, config.text_dim}, 6);
+  Tensor<double, Cpu> truth({batch, size, size});
+  for (Index i = 0; i < truth.size(); ++i) truth.data()[i] = (i / 7) % 3 == 0 ? 1 : 0;
+  typename SsamModel<double, Cpu, Recipe>::Record record;
+  const auto run = [&](bool backward) {
+    WorkspaceScope<Cpu> scope(context);
+    const TensorView<double, Cpu> probability = model.forward(context, images, text, record);
+    const TensorView<double, Cpu> dprobability = allocate<double>(context, probability.shape());
+    const double loss = ops::mask_loss<double>(context, probability, truth, {}, dprobability);
+    if (backward) model.backward(context, record, dprobability);
+    return loss;
+  };
+  run(true);
+  check_parameters(
+      model, [&] { return run(false); }, at_least);
+}
+
+}  // namespace
+
+TEST_CASE("the whole model's gradients: full fine-tuning trains everything on the way to a mask") {
+  check_model<recipes::FullFineTuning<Rule::paper>>(tiny(), 100);
+}
+
+TEST_CASE("the whole model's gradients: S-SAM in SAM and in the published model") {
+  check_model<recipes::SSam<Rule::paper>>(tiny(), 30);
+  check_model<recipes::SSam<Rule::release>>(svdsam_release(tiny()), 40);
+}
+
+namespace {
+/// A recipe that leaves the encoder alone: its backward pass is skipped, the decoder's adapters still learn.
+struct DecoderLora : FrozenRecipe {
+  template <class S, class D>
+  using DecoderLinear = LoRALinear<S, D, 2, Frozen>;
+  using TextAffine = Trained;
+};
+}  // namespace
+
+TEST_CASE("the whole model's gradients: LoRA in the mask decoder only") { check_model<DecoderLora>(tiny(), 30); }
+
+TEST_CASE("a second backward pass adds to the first") {
+  SsamModel<double, Cpu, recipes::LayerNormTuning<Rule::paper>> model(tiny());
+  Context<Cpu> context(1);
+  randomize_parameters(model, 1);
+  context.training = true;
+  const Tensor<double, Cpu> images = random_tensor({2, 20, 20, 3}, 5), text = random_tensor({2, 6}, 6);
+  const Tensor<double, Cpu> slope = random_tensor({2, 20, 20}, 7);
+  SsamModel<double, Cpu, recipes::LayerNormTuning<Rule::paper>>::Record record;
+  const auto gradient = [&] {
+    WorkspaceScope<Cpu> scope(context);
+    model.forward(context, images, text, record);
+    model.backward(context, record, slope);
+    return model.sam.image_encoder.blocks[0].norm1.weight.grad.to_host();
+  };
+  const auto once = gradient(), twice = gradient();
+  for (std::size_t i = 0; i < once.size(); ++i) CHECK(twice[i] == doctest::Approx(2 * once[i]).epsilon(1e-12));
+}
