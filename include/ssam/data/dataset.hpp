@@ -94,10 +94,14 @@ class Dataset {
   ImageSize original_size(Index item) const { return fetch(item)->original; }
   /// An item's image as it is on disk.
   Image original_image(Index item_index) const { return load_image(item(item_index).image); }
+  /// All masks of an item at the size of the image on disk. Throws as `load_index_mask`.
+  LabelMasks original_masks(Index item_index) const {
+    return load_label_masks(manifest_, item(item_index), original_size(item_index));
+  }
   /// The mask (0 and 1) of sample i at the size of the image on disk. Throws as `load_index_mask`.
   Mask original_mask(Index i) const {
     const Sample wanted = sample(i);
-    return load_label_masks(manifest_, item(wanted.item), original_size(wanted.item)).binary(wanted.label);
+    return original_masks(wanted.item).binary(wanted.label);
   }
 
  private:

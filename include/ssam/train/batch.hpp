@@ -1,0 +1,85 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <ssam/core/context.hpp>
+#include <ssam/data/dataset.hpp>
+#include <ssam/text/features.hpp>
+#include <vector>
+
+namespace ssam {
+
+namespace detail {
+/// Copies host floats to the front of a device tensor, as its scalar type.
+template <class Scalar, class Device>
+void upload(const float* values, Index count, std::vector<Scalar>& staging, TensorView<Scalar, Device> to) {
+  const Scalar* from = nullptr;
+  if constexpr (std::is_same_v<Scalar, float>) {
+    from = values;
+  } else {
+    staging.assign(values, values + count);
+    from = staging.data();
+  }
+  Memory<Device>::copy_from_host(to.data(), from, static_cast<std::size_t>(count) * sizeof(Scalar));
+}
+
+/// The text features of a data set's labels, [labels, dim].
+inline std::vector<float> feature_table(const TextFeatures& features, const std::vector<std::string>& labels) {
+  std::vector<float> table;
+  for (const std::string& label : labels) {
+    const std::vector<float> row = features.at(label);
+    table.insert(table.end(), row.begin(), row.end());
+  }
+  return table;
+}
+}  // namespace detail
+
+/// The (image, label) samples of one step: images, text features, masks, in memory that is used again for the next.
+template <class Scalar, class Device>
+class Batch {
+ public:
+  /// Keeps a reference to `data`. `most`: samples of the largest batch. Throws MismatchError for a label without
+  /// features.
+  Batch(const Dataset& data, const TextFeatures& features, Index most)
+      : data_(data),
+        size_(data.image_size()),
+        dim_(features.dim()),
+        table_(detail::feature_table(features, data.labels())),
+        image_values_(static_cast<std::size_t>(most * size_ * size_ * 3)),
+        text_values_(static_cast<std::size_t>(most * dim_)),
+        mask_values_(static_cast<std::size_t>(most * size_ * size_)),
+        images_({most, size_, size_, 3}),
+        text_({most, dim_}),
+        masks_({most, size_, size_}) {}
+
+  /// Fills the batch, one sample per thread at a time; what a sample looks like depends on its number and on
+  /// `augmentation` only. Throws as Dataset::load.
+  void load(Context<Device>& context, std::span<const Index> samples,
+            const std::optional<AugmentationSeed>& augmentation) {
+    count_ = static_cast<Index>(samples.size());
+    const Index pixels = size_ * size_;
+    context.parallel_for(count_, [&](Index i) {
+      const Index sample = samples[static_cast<std::size_t>(i)];
+      data_.load(sample, augmentation, image_values_.data() + i * pixels * 3, mask_values_.data() + i * pixels);
+      std::copy_n(table_.data() + data_.sample(sample).label * dim_, dim_, text_values_.data() + i * dim_);
+    });
+    detail::upload<Scalar, Device>(image_values_.data(), count_ * pixels * 3, staging_, images_.view());
+    detail::upload<Scalar, Device>(text_values_.data(), count_ * dim_, staging_, text_.view());
+    detail::upload<Scalar, Device>(mask_values_.data(), count_ * pixels, staging_, masks_.view());
+  }
+
+  Index count() const { return count_; }
+  TensorView<const Scalar, Device> images() const { return {images_.data(), {count_, size_, size_, 3}}; }
+  TensorView<const Scalar, Device> text() const { return {text_.data(), {count_, dim_}}; }
+  TensorView<const Scalar, Device> masks() const { return {masks_.data(), {count_, size_, size_}}; }
+
+ private:
+  const Dataset& data_;
+  Index size_, dim_, count_ = 0;
+  std::vector<float> table_;
+  std::vector<float> image_values_, text_values_, mask_values_;
+  std::vector<Scalar> staging_;
+  Tensor<Scalar, Device> images_, text_, masks_;
+};
+
+}  // namespace ssam

@@ -1,0 +1,169 @@
+#pragma once
+
+#include <ssam/sam/adapter.hpp>
+#include <ssam/train/adamw.hpp>
+
+namespace ssam {
+
+/// Where a run stands, between two optimiser steps.
+struct RunPosition {
+  Index epoch = 0;         ///< finished epochs
+  Index batch = 0;         ///< finished batches of the current one
+  Index step = 0;          ///< optimiser steps of the whole run
+  double loss_sum = 0;     ///< over the samples of the current epoch so far
+  Index loss_samples = 0;  ///< how many they are
+  double seconds = 0;      ///< of the whole run
+  double epoch_start = 0;  ///< `seconds` when the current epoch began
+  double train_loss = 0;   ///< of the last finished epoch
+  Index best_epoch = 0;    ///< 0: none yet
+  double best_loss = std::numeric_limits<double>::quiet_NaN();
+  double best_dice = std::numeric_limits<double>::quiet_NaN();
+  Random::State random;  ///< of the context: dropout
+
+  nlohmann::json to_json() const {
+    return {{"epoch", epoch},
+            {"batch", batch},
+            {"step", step},
+            {"loss_sum", loss_sum},
+            {"loss_samples", loss_samples},
+            {"seconds", seconds},
+            {"epoch_start", epoch_start},
+            {"train_loss", train_loss},
+            {"best_epoch", best_epoch},
+            {"best_loss", best_loss},
+            {"best_dice", best_dice},
+            {"random_seed", random.seed},
+            {"random_counter", random.counter}};
+  }
+
+  /// Throws ConfigError.
+  static RunPosition from_json(const nlohmann::json& json, const std::string& where) {
+    RunPosition at;
+    std::vector<std::string> keys;
+    const nlohmann::json all = at.to_json();
+    for (const auto& [key, value] : all.items()) keys.push_back(key);
+    const JsonObject object(json, where, keys);
+    constexpr Index most = Index{1} << 60;
+    at.epoch = object.integer("epoch", 0, most);
+    at.batch = object.integer("batch", 0, most);
+    at.step = object.integer("step", 0, most);
+    at.loss_sum = object.number("loss_sum");
+    at.loss_samples = object.integer("loss_samples", 0, most);
+    at.seconds = object.number("seconds");
+    at.epoch_start = object.number("epoch_start");
+    at.train_loss = object.number("train_loss");
+    at.best_epoch = object.integer("best_epoch", 0, most);
+    at.best_loss = object.number("best_loss", true);
+    at.best_dice = object.number("best_dice", true);
+    for (const char* key : {"random_seed", "random_counter"}) {
+      if (!object.at(key).is_number_unsigned()) throw ConfigError(ErrorText{.what = "wrong value", .where = where});
+    }
+    at.random = {object.at("random_seed").get<std::uint64_t>(), object.at("random_counter").get<std::uint64_t>()};
+    return at;
+  }
+};
+
+namespace detail {
+
+inline constexpr const char* run_state_format = "ssam run state 1";
+
+/// Throws the MismatchError of a run that would not be continued but changed.
+inline void check_settings(const nlohmann::json& stored, const nlohmann::json& ours, const std::string& file) {
+  for (const auto& [key, value] : ours.items()) {
+    if (stored.contains(key) && stored[key] == value) continue;
+    throw MismatchError(ErrorText{.what = "the run cannot be resumed with another '" + key + "'",
+                                  .where = file,
+                                  .expected = stored.contains(key) ? stored[key].dump() : "a run that records it",
+                                  .found = value.dump(),
+                                  .advice = "give the run's own settings, or start a new run"});
+  }
+}
+
+/// f(name, parameter, group, layout, index) for what a run changes; index is the optimiser's slot, -1 without one.
+template <class Recipe, class Model, class F>
+void each_in_run(Model& model, const F& f) {
+  Index slot = 0;
+  walk(model, [&](const Path& path, auto& parameter, Group group, Layout layout) {
+    if (!in_adapter<Recipe>(path, parameter, group)) return;
+    constexpr bool trained = std::remove_cvref_t<decltype(parameter)>::trained;
+    f(path.str(), parameter, group, layout, trained ? slot++ : Index{-1});
+  });
+}
+
+}  // namespace detail
+
+/// Saves all that a run changes (weights, batch statistics, moments, position), whole or not at all. `settings` are
+/// kept beside it. Throws IoError.
+template <class Scalar, class Device, class Recipe>
+void save_run_state(const std::filesystem::path& file, const SsamModel<Scalar, Device, Recipe>& model,
+                    const AdamW<Scalar, Device>& optimizer, const RunPosition& position,
+                    const nlohmann::json& settings) {
+  StateDict state;
+  detail::each_in_run<Recipe>(
+      model, [&](const std::string& name, const auto& parameter, Group group, Layout layout, Index index) {
+        state.tensors["model." + name] = to_checkpoint(parameter.value, group, layout);
+        if (index < 0 || index >= static_cast<Index>(optimizer.slots.size())) return;
+        const auto& slot = optimizer.slots[static_cast<std::size_t>(index)];
+        if (slot.m.empty()) return;
+        state.tensors["adamw.m." + name] = to_checkpoint(slot.m, group, layout);
+        state.tensors["adamw.v." + name] = to_checkpoint(slot.v, group, layout);
+        state.tensors["adamw.step." + name] = HostTensor::from(Shape{}, std::vector<std::int64_t>{slot.step});
+      });
+  state.metadata = {
+      {"format", detail::run_state_format}, {"settings", settings.dump()}, {"position", position.to_json().dump()}};
+  save_sealed(file, std::move(state));
+}
+
+/// Brings a model and its optimiser to where a run was saved, all or nothing. Throws IoError, FormatError (damaged),
+/// MismatchError: saved by a run with other settings, or of another model.
+template <class Scalar, class Device, class Recipe>
+RunPosition load_run_state(const std::filesystem::path& file, SsamModel<Scalar, Device, Recipe>& model,
+                           AdamW<Scalar, Device>& optimizer, const nlohmann::json& settings) {
+  const std::string where = file.string();
+  StateDict state = load_sealed(file);
+  if (state.metadata["format"] != detail::run_state_format) {
+    throw FormatError(ErrorText{.what = "this is not the state of a run", .where = where});
+  }
+  detail::check_settings(parse_json(state.metadata["settings"], where), settings, where);
+  const RunPosition position = RunPosition::from_json(parse_json(state.metadata["position"], where), where);
+
+  using Slot = typename AdamW<Scalar, Device>::Slot;
+  std::vector<std::function<void()>> commits;
+  std::vector<Slot> slots;
+  const auto take = [&](const std::string& name, const Shape& ours, Group group, Layout layout) {
+    const HostTensor& stored = state.at(name);
+    if (!(stored.shape == detail::checkpoint_shape(ours, layout))) {
+      throw MismatchError(ErrorText{.what = "the run was of another model",
+                                    .where = at_tensor(where, name),
+                                    .expected = detail::checkpoint_shape(ours, layout).str(),
+                                    .found = stored.shape.str()});
+    }
+    Tensor<Scalar, Device> tensor(ours, *from_checkpoint<Scalar>(stored, ours, group, layout));
+    state.tensors.erase(name);
+    return tensor;
+  };
+  detail::each_in_run<Recipe>(model, [&](const std::string& name, auto& parameter, Group group, Layout layout,
+                                         Index index) {
+    const Shape shape = parameter.value.shape();
+    commits.push_back([&parameter, staged = take("model." + name, shape, group, layout)]() mutable {
+      parameter.value = std::move(staged);
+    });
+    if (index < 0) return;
+    slots.resize(static_cast<std::size_t>(index) + 1);
+    const std::string step = "adamw.step." + name;
+    if (!state.contains(step)) return;
+    slots.back() = Slot{take("adamw.m." + name, shape, group, layout), take("adamw.v." + name, shape, group, layout),
+                        state.at(step).template to<std::int64_t>().at(0)};
+    state.tensors.erase(step);
+  });
+  if (!state.tensors.empty()) {
+    throw MismatchError(ErrorText{.what = "the run was of another model",
+                                  .where = at_tensor(where, state.tensors.begin()->first),
+                                  .expected = "what the recipe '" + std::string(Recipe::name) + "' trains"});
+  }
+  for (auto& commit : commits) commit();
+  optimizer.slots = std::move(slots);
+  return position;
+}
+
+}  // namespace ssam
