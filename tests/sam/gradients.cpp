@@ -27,17 +27,17 @@ SamConfig tiny() {
 
 /// The whole model with the loss of a training step: every trained parameter against central differences.
 template <class Recipe>
-void check_model(const SamConfig& config, int at_least) {
+void check_model(const SamConfig& config, int at_least, Index labels_per_image = 1) {
   SsamModel<double, Cpu, Recipe> model(config);
   Context<Cpu> context(2);
   context.dropout = false;
   randomize_parameters(model, 1);
   prepare(context, model);
   context.training = true;
-  const Index size = config.image_size, batch = 2;
+  const Index size = config.image_size, batch = 2, prompts = batch * labels_per_image;
   const Tensor<double, Cpu> images = random_tensor({batch, size, size, 3}, 5),
-                            text = random_tensor({batch, config.text_dim}, 6);
-  Tensor<double, Cpu> truth({batch, size, size});
+                            text = random_tensor({prompts, config.text_dim}, 6);
+  Tensor<double, Cpu> truth({prompts, size, size});
   for (Index i = 0; i < truth.size(); ++i) truth.data()[i] = (i / 7) % 3 == 0 ? 1 : 0;
   typename SsamModel<double, Cpu, Recipe>::Record record;
   const auto run = [&](bool backward) {
@@ -74,6 +74,10 @@ struct DecoderLora : FrozenRecipe {
 }  // namespace
 
 TEST_CASE("the whole model's gradients: LoRA in the mask decoder only") { check_model<DecoderLora>(tiny(), 30); }
+
+TEST_CASE("the whole model's gradients: an image encoded once serves several labels") {
+  check_model<recipes::SSam<Rule::paper>>(tiny(), 30, 3);
+}
 
 TEST_CASE("a second backward pass adds to the first") {
   SsamModel<double, Cpu, recipes::LayerNormTuning<Rule::paper>> model(tiny());

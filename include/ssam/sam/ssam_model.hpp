@@ -74,7 +74,7 @@ class SsamModel {
     typename ImageEncoder<Scalar, Device, Recipe>::Record encoder;
     typename MaskDecoder<Scalar, Device, Recipe>::Record decoder;
     typename Text::Record text;
-    ConstView probability;  // [B, S, S]
+    ConstView probability;  // [P, S, S]
     Shape low_res, token;
   };
 
@@ -96,18 +96,18 @@ class SsamModel {
   /// the label per pixel [B, S, S]: single-mask logits, bilinear to the image size, sigmoid. Everything that `backward`
   /// needs stays in the workspace, so the caller holds a WorkspaceScope around the step.
   View forward(Context<Device>& context, ConstView images, ConstView text, Record& record) {
-    const Index batch = images.dim(0), size = images.dim(1);
-    const View token = allocate<Scalar>(context, {batch, sam.config.out_channels});
+    const Index prompts = text.dim(0), size = images.dim(1);
+    const View token = allocate<Scalar>(context, {prompts, sam.config.out_channels});
     text_affine.forward(context, text, token, record.text);
     const View embedding = sam.image_encoder.forward(context, images, record.encoder, trains_encoder);
     const Index h = embedding.dim(1), w = embedding.dim(2), channels = embedding.dim(3);
     if (positions_.size() != h * w * channels) positions_ = sam.prompt_encoder.dense_positions(h, w);
     const ConstView no_mask = sam.prompt_encoder.no_mask.value.view().reshape({channels});
-    const View low_res = sam.mask_decoder.forward(context, embedding, positions_, token.reshape({batch, 1, channels}),
+    const View low_res = sam.mask_decoder.forward(context, embedding, positions_, token.reshape({prompts, 1, channels}),
                                                   no_mask, record.decoder);
-    const View probability = allocate<Scalar>(context, {batch, size, size});
-    ops::resize_bilinear_forward<Scalar>(context, low_res.reshape({batch, 4 * h, 4 * w, 1}),
-                                         probability.reshape({batch, size, size, 1}));
+    const View probability = allocate<Scalar>(context, {prompts, size, size});
+    ops::resize_bilinear_forward<Scalar>(context, low_res.reshape({prompts, 4 * h, 4 * w, 1}),
+                                         probability.reshape({prompts, size, size, 1}));
     ops::sigmoid_forward<Scalar>(context, probability, probability);
     record.probability = probability;
     record.low_res = low_res.shape();
@@ -115,7 +115,7 @@ class SsamModel {
     return probability;
   }
 
-  /// Adds the gradients of a loss with dLoss/dprobability [B, S, S] to everything the recipe trains.
+  /// Adds the gradients of a loss with dLoss/dprobability [P, S, S] to everything the recipe trains.
   void backward(Context<Device>& context, const Record& record, ConstView dprobability) {
     WorkspaceScope<Device> scope(context);
     const Shape& full = record.probability.shape();
