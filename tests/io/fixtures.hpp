@@ -158,16 +158,16 @@ inline std::string zip(const std::vector<Member>& members, const ZipOptions& opt
 // --- pickle ---
 
 inline std::string pickle(const std::string& body) { return "\x80\x02" + body + "."; }
-inline std::string text(const std::string& value) { return "X" + little(value.size(), 4) + value; }
+inline std::string text(const std::string& value) { return std::string("X") + little(value.size(), 4) + value; }
 inline std::string integer(std::int64_t value) { return "\x8a\x08" + little(static_cast<std::uint64_t>(value), 8); }
-inline std::string tuple(const std::string& values) { return "(" + values + "t"; }
+inline std::string tuple(const std::string& values) { return std::string("(") + values + "t"; }
 inline std::string integers(const std::vector<std::int64_t>& values) {
   std::string all;
   for (const std::int64_t value : values) all += integer(value);
   return tuple(all);
 }
 inline std::string global(const std::string& module, const std::string& name) {
-  return "c" + module + "\n" + name + "\n";
+  return std::string("c") + module + "\n" + name + "\n";
 }
 inline std::string ordered_dict() { return global("collections", "OrderedDict") + ")R"; }
 /// A dictionary from key, value, key, value, ... already pickled.

@@ -214,7 +214,7 @@ TEST_CASE("S10: overlaps, holes, rests; order is free") {
   std::string header = '{' + tensor("a", 0, 8192) + '}';
   const std::string whole = safetensors(header, floats(2048));
   CHECK(parse(whole).tensors.size() == 1);
-  for (const std::size_t missing : {1, 2, 4096}) {
+  for (const std::size_t missing : {1u, 2u, 4096u}) {
     refused_bytes(parse, whole.substr(0, whole.size() - missing), {"outside the file", "'a'", "truncated"});
   }
 }

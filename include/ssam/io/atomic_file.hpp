@@ -16,8 +16,9 @@ class AtomicFile {
     static std::atomic<unsigned> serial{0};
     const auto folder = path.parent_path();
     while (!file_.is_open()) {
-      const std::string name = "." + path.filename().string() + "." + std::to_string(::getpid()) + "-" +
-                               std::to_string(serial.fetch_add(1)) + ".tmp";
+      std::string name = ".";
+      name += path.filename().string() + "." + std::to_string(::getpid()) + "-" + std::to_string(serial.fetch_add(1));
+      name += ".tmp";
       temporary_ = folder / name;
       file_ = FileDescriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
       // A crashed process with our number may have left this name: take the next one.

@@ -295,7 +295,8 @@ class Pickle {
   void make_tensor(const PickleValue& arguments) {
     const auto& parts = items(arguments);
     if ((parts.size() != 6 && parts.size() != 7) || !is(parts[0], Kind::storage) || !is(parts[2], Kind::tuple) ||
-        !is(parts[3], Kind::tuple) || !is(parts[4], Kind::boolean) || !(is_dict(parts[5]) || is(parts[5], Kind::none))) {
+        !is(parts[3], Kind::tuple) || !is(parts[4], Kind::boolean) ||
+        !(is_dict(parts[5]) || is(parts[5], Kind::none))) {
       fail("arguments that do not make a tensor");
     }
     const auto& size = items(parts[2]);
