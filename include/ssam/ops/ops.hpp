@@ -12,3 +12,5 @@
 #include <ssam/ops/cpu/resize.hpp>
 #include <ssam/ops/cpu/svd.hpp>
 #include <ssam/ops/fallback.hpp>
+
+#include <ssam/ops/cpu/compiled.hpp>
