@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -43,8 +44,11 @@ inline std::string read(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-/// Largest single request for memory since it was set to 0 (allocation.cpp counts).
-extern std::size_t largest_allocation;
+/// Largest single request for memory since it was set to 0; bytes in use now, and at most since peak_bytes was set
+/// (allocation.cpp counts).
+extern std::atomic<std::size_t> largest_allocation;
+extern std::atomic<std::size_t> live_bytes;
+extern std::atomic<std::size_t> peak_bytes;
 
 /// Calls f, which must throw Expected; the message must hold all of `parts`. Gives the message.
 template <class Expected = ssam::FormatError, class F>

@@ -102,8 +102,7 @@ inline std::string read_legacy_pickles(const ByteSource& source) {
 /// The format before PyTorch 1.6: pickles of a magic number, a version, facts about the machine, the object and the
 /// list of storage keys; then for each key the number of elements (8 bytes) and the elements.
 inline StateDict read_torch_legacy(const ByteSource& source) {
-  const std::string head =
-      source.read_string(0, static_cast<std::size_t>(std::min<std::uint64_t>(source.size(), max_pickle_bytes)));
+  const std::string head = read_legacy_pickles(source);
   std::uint64_t at = torch_legacy_magic.size();
   const auto next = [&] {
     Pickle pickle(std::string_view(head).substr(static_cast<std::size_t>(at)), source.name(), at);
