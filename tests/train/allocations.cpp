@@ -1,0 +1,91 @@
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "small_run.hpp"
+
+namespace {
+std::atomic<long> allocations{0};
+
+void* counted(std::size_t bytes, std::size_t alignment) {
+  ++allocations;
+  void* data = std::aligned_alloc(alignment, (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment);
+  if (data == nullptr) throw std::bad_alloc();
+  return data;
+}
+}  // namespace
+
+// Every allocation of this executable is counted. (The packing buffers of GEMM libraries come from malloc.)
+void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
+void* operator new[](std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
+void* operator new(std::size_t bytes, std::align_val_t at) { return counted(bytes, static_cast<std::size_t>(at)); }
+void* operator new[](std::size_t bytes, std::align_val_t at) { return counted(bytes, static_cast<std::size_t>(at)); }
+void operator delete(void* data) noexcept { std::free(data); }
+void operator delete[](void* data) noexcept { std::free(data); }
+void operator delete(void* data, std::size_t) noexcept { std::free(data); }
+void operator delete[](void* data, std::size_t) noexcept { std::free(data); }
+void operator delete(void* data, std::align_val_t) noexcept { std::free(data); }
+void operator delete[](void* data, std::align_val_t) noexcept { std::free(data); }
+void operator delete(void* data, std::size_t, std::align_val_t) noexcept { std::free(data); }
+void operator delete[](void* data, std::size_t, std::align_val_t) noexcept { std::free(data); }
+
+using namespace ssam;
+
+namespace {
+
+/// Forward pass, loss, backward pass and optimiser step on fixed inputs: allocations of the third and fourth time.
+template <class Recipe>
+void check_warm_steps(int threads) {
+  const SamConfig config = test::small_config();
+  auto model = test::prepared_model<Recipe>(config);
+  Context<Cpu> context(threads);
+  context.training = true;
+  AdamW<float, Cpu> optimizer;
+  typename SsamModel<float, Cpu, Recipe>::Record record;
+  const Index batch = 3, size = config.image_size;
+  const auto random = [](const Shape& shape) {
+    Random numbers(1);
+    std::vector<float> values;
+    for (Index i = 0; i < shape.elements(); ++i) values.push_back(static_cast<float>(numbers.normal()));
+    return Tensor<float, Cpu>(shape, values);
+  };
+  const Tensor<float, Cpu> images = random({batch, size, size, 3}), text = random({batch, config.text_dim});
+  const Tensor<float, Cpu> masks({batch, size, size});
+  const auto step = [&] {
+    WorkspaceScope<Cpu> scope(context);
+    const auto probability = model.forward(context, images, text, record);
+    const auto dprobability = allocate<float>(context, probability.shape());
+    ops::mask_loss<float>(context, probability, masks, {}, dprobability);
+    model.backward(context, record, dprobability);
+    const double norm = optimizer.gradient_norm(context, model);
+    optimizer.step(context, model, 1, norm > 1 ? 1 / norm : 1);
+  };
+  step();
+  step();
+  const long before = allocations;
+  const std::size_t blocks = context.workspace.allocations();
+  step();
+  step();
+  CHECK(allocations - before == 0);
+  CHECK(context.workspace.allocations() == blocks);
+}
+
+}  // namespace
+
+TEST_CASE("the counter counts") {
+  const long before = allocations;
+  const std::vector<int> some(10);
+  CHECK(allocations == before + 1);
+}
+
+TEST_CASE("a warm training step allocates nothing: S-SAM") {
+  check_warm_steps<recipes::SSam<>>(1);
+  check_warm_steps<recipes::SSam<>>(2);
+}
+
+TEST_CASE("a warm training step allocates nothing: LoRA") {
+  check_warm_steps<recipes::Lora<4>>(1);
+  check_warm_steps<recipes::Lora<4>>(2);
+}

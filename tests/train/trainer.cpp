@@ -1,0 +1,144 @@
+#include <doctest/doctest.h>
+
+#include "small_run.hpp"
+
+using namespace ssam;
+using Recipe = recipes::SSam<>;
+
+namespace {
+std::string refusal(test::SmallRun<Recipe>& run) {
+  auto model = run.start();
+  return test::message_of<ConfigError>([&] { run.run(model, "out"); });
+}
+}  // namespace
+
+TEST_CASE("training lowers the loss and leaves metrics, adapters and a state") {
+  test::SmallRun<Recipe> run;
+  run.options.epochs = 12;
+  auto model = run.start();
+  std::vector<TrainProgress> seen;
+  const TrainResult result = run.run(model, "out", false, 1, [&](const TrainProgress& at) { seen.push_back(at); });
+  // 10 samples in batches of 3: 3, 3 and 4, because batch norm cannot use one.
+  CHECK(result.steps == 36);
+  CHECK(test::contains(result.note, "4 samples"));
+  CHECK(seen.size() == 36);
+  CHECK(seen.back().eta == 0);
+  CHECK(seen[20].epoch == 7);
+  CHECK(seen[20].gradient_norm > 0);
+
+  const auto lines = test::metrics(run.folder / "out");
+  REQUIRE(lines.size() == 12);
+  CHECK(lines[11]["epoch"] == 12);
+  CHECK(lines[11]["train_loss"].get<double>() < 0.9 * lines[0]["train_loss"].get<double>());
+  CHECK(lines[3]["val_dsc"].size() == 2);
+  CHECK(lines[3]["val_dsc"].contains("Gall Bladder"));
+  CHECK(lines[3]["val_samples"] == 6);
+  CHECK(lines[3]["val_blank"] == 1);
+  CHECK(lines[3]["lr"] == 1e-2);
+  double best = 1e9;
+  for (const auto& line : lines) best = std::min(best, line["val_loss"].get<double>());
+  CHECK(result.best_loss == best);
+  CHECK(lines[static_cast<std::size_t>(result.best_epoch) - 1]["val_loss"] == best);
+
+  const AdapterInfo info = read_adapter_info((run.folder / "out") / "best");
+  CHECK(info.epoch == result.best_epoch);
+  CHECK(info.best_loss == best);
+  // The saved adapters are the model: "last" as it is now, "best" with the loss that was reported.
+  auto last = run.start(), reloaded = run.start();
+  load_adapter(last, (run.folder / "out") / "last", read_adapter_info((run.folder / "out") / "last"), info.base_hash);
+  CHECK(test::everything(last).tensors == test::everything(model).tensors);
+  load_adapter(reloaded, (run.folder / "out") / "best", info, info.base_hash);
+  Context<Cpu> context(1);
+  const Evaluation evaluation = evaluate(context, reloaded, run.validation, run.features, run.options.batch);
+  CHECK(evaluation.loss == best);
+  CHECK(evaluation.report.mean_dice() == result.best_dice);
+}
+
+TEST_CASE("a new run in the folder of an old one starts anew") {
+  test::SmallRun<Recipe> run;
+  run.options.epochs = 2;
+  auto first = run.start(), second = run.start();
+  run.run(first, "out");
+  run.options.seed = 9;
+  CHECK_FALSE(run.run(second, "out").resumed);
+  CHECK(test::metrics(run.folder / "out").size() == 2);
+  CHECK(test::everything(first).tensors != test::everything(second).tensors);
+}
+
+TEST_CASE("accumulating two batches is one step with the mean of their gradients, by samples") {
+  // Without norms over the batch and with the focal part alone (a mean over pixels) it must equal one large batch.
+  using Norms = recipes::LayerNormTuning<>;
+  struct NoText : Norms {
+    using TextAffine = Frozen;
+  };
+  test::SmallRun<NoText> run;
+  run.options.epochs = 1;
+  run.options.loss.dice_weight = 0;
+  run.options.batch = 10;
+  auto whole = run.start(), parts = run.start();
+  const TrainResult a = run.run(whole, "whole");
+  run.options.batch = 6;  // 6 and 4
+  run.options.accumulate = 2;
+  const TrainResult b = run.run(parts, "parts");
+  CHECK(a.steps == 1);
+  CHECK(b.steps == 1);
+  CHECK(a.train_loss == doctest::Approx(b.train_loss).epsilon(1e-5));
+  AdamW<float, Cpu> from_whole, from_parts;
+  const auto slots = [&](const std::string& out) {
+    return load_safetensors((run.folder / out) / "run_state.safetensors");
+  };
+  const StateDict ours = slots("parts"), theirs = slots("whole");
+  Index compared = 0;
+  for (const auto& [name, tensor] : theirs.tensors) {
+    if (!name.starts_with("adamw.m.")) continue;
+    const std::vector<float> m = ours.at(name).to<float>(), expected = tensor.to<float>();
+    for (std::size_t i = 0; i < m.size(); ++i) {
+      CHECK(m[i] == doctest::Approx(expected[i]).epsilon(1e-3).scale(1e-5));
+      ++compared;
+    }
+  }
+  CHECK(compared > 100);
+}
+
+TEST_CASE("options that cannot work are refused (A6)") {
+  test::SmallRun<Recipe> run;
+  const auto with = [&](const auto& change) {
+    const TrainOptions before = run.options;
+    change(run.options);
+    const std::string message = refusal(run);
+    run.options = before;
+    return message;
+  };
+  using test::contains;
+  CHECK(contains(with([](TrainOptions& o) { o.lr = -1; }), "'lr'"));
+  CHECK(contains(with([](TrainOptions& o) { o.lr = std::nan(""); }), "'lr'"));
+  CHECK(contains(with([](TrainOptions& o) { o.lr = 0; }), "'lr'"));
+  CHECK(contains(with([](TrainOptions& o) { o.weight_decay = -0.1; }), "'weight_decay'"));
+  CHECK(contains(with([](TrainOptions& o) { o.clip_norm = std::nan(""); }), "'clip_norm'"));
+  CHECK(contains(with([](TrainOptions& o) { o.epochs = 0; }), "'epochs'"));
+  CHECK(contains(with([](TrainOptions& o) { o.accumulate = 0; }), "'accumulate'"));
+  CHECK(contains(with([](TrainOptions& o) { o.validate_every = 0; }), "'validate_every'"));
+  CHECK(contains(with([](TrainOptions& o) { o.schedule.step_factor = 0; }), "step_factor"));
+  const std::string one = with([](TrainOptions& o) { o.batch = 1; });
+  CHECK(contains(one, "at least 2"));
+  CHECK(contains(one, "batch norm"));
+  CHECK_FALSE(std::filesystem::exists(run.folder / "out"));
+}
+
+TEST_CASE("a loss that is not a number stops the run and leaves the last good state") {
+  test::SmallRun<Recipe> run;
+  run.options.epochs = 2;
+  auto model = run.start();
+  run.run(model, "out");
+  const std::filesystem::path out = run.folder / "out";
+  const std::string state = test::read_text(out / "run_state.safetensors");
+  const std::string adapter = test::read_text(out / "last" / adapter_weights_file);
+  run.options.epochs = 4;
+  auto broken = run.start();
+  broken.sam.image_encoder.blocks[0].attn.proj.bias.value.data()[0] = std::nanf("");
+  const std::string message = test::message_of<Error>([&] { run.run(broken, "out", true); });
+  CHECK(test::contains(message, "the loss is not a finite number"));
+  CHECK(test::contains(message, "epoch 3, step 7"));
+  CHECK(test::read_text(out / "run_state.safetensors") == state);
+  CHECK(test::read_text(out / "last" / adapter_weights_file) == adapter);
+}
