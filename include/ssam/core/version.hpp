@@ -2,7 +2,7 @@
 
 namespace ssam {
 
-/// This library's version; the same as the CMake project's.
+/// This library's version. CMake reads it from here.
 inline constexpr const char* version = "0.1.0";
 
 }  // namespace ssam
