@@ -13,4 +13,5 @@
 #include <ssam/ops/cpu/svd.hpp>
 #include <ssam/ops/fallback.hpp>
 
+// After everything it names:
 #include <ssam/ops/cpu/compiled.hpp>
