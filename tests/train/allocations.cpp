@@ -11,17 +11,29 @@ std::atomic<long> allocations{0};
 
 void* counted(std::size_t bytes, std::size_t alignment) {
   ++allocations;
-  void* data = std::aligned_alloc(alignment, (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment);
+  void* data = nullptr;
+  return posix_memalign(&data, std::max(alignment, sizeof(void*)), std::max<std::size_t>(bytes, 1)) == 0 ? data
+                                                                                                         : nullptr;
+}
+
+void* counted_or_throw(std::size_t bytes, std::size_t alignment) {
+  void* data = counted(bytes, alignment);
   if (data == nullptr) throw std::bad_alloc();
   return data;
 }
 }  // namespace
 
-// Every allocation of this executable is counted. (The packing buffers of GEMM libraries come from malloc.)
-void* operator new(std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
-void* operator new[](std::size_t bytes) { return counted(bytes, alignof(std::max_align_t)); }
-void* operator new(std::size_t bytes, std::align_val_t at) { return counted(bytes, static_cast<std::size_t>(at)); }
-void* operator new[](std::size_t bytes, std::align_val_t at) { return counted(bytes, static_cast<std::size_t>(at)); }
+// Every allocation of this executable is counted: operator new, and aligned_alloc, which is where tensors and the
+// workspace get their memory. (The packing buffers of GEMM libraries come from elsewhere.)
+extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept { return counted(bytes, alignment); }
+void* operator new(std::size_t bytes) { return counted_or_throw(bytes, alignof(std::max_align_t)); }
+void* operator new[](std::size_t bytes) { return counted_or_throw(bytes, alignof(std::max_align_t)); }
+void* operator new(std::size_t bytes, std::align_val_t at) {
+  return counted_or_throw(bytes, static_cast<std::size_t>(at));
+}
+void* operator new[](std::size_t bytes, std::align_val_t at) {
+  return counted_or_throw(bytes, static_cast<std::size_t>(at));
+}
 void operator delete(void* data) noexcept { std::free(data); }
 void operator delete[](void* data) noexcept { std::free(data); }
 void operator delete(void* data, std::size_t) noexcept { std::free(data); }
@@ -78,6 +90,8 @@ TEST_CASE("the counter counts") {
   const long before = allocations;
   const std::vector<int> some(10);
   CHECK(allocations == before + 1);
+  const Tensor<float, Cpu> tensor({4, 4});
+  CHECK(allocations == before + 2);
 }
 
 TEST_CASE("a warm training step allocates nothing: S-SAM") {
