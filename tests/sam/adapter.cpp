@@ -189,7 +189,9 @@ TEST_CASE("an adapter of format 1, as its first version wrote it, is still read 
   test::disturb(expected);
   load_adapter(model, path, read_adapter_info(path), "0123456789abcdef0123456789abcdef");
   const StateDict ours = test::everything(model), theirs = test::everything(expected);
-  for (const auto& [name, tensor] : theirs.tensors) {
+  for (const auto& entry : theirs.tensors) {
+    const std::string& name = entry.first;
+    const HostTensor& tensor = entry.second;
     if (tensor.dtype != DType::f32) continue;
     const std::vector<float> a = ours.at(name).to<float>(), b = tensor.to<float>();
     double difference = 0;  // rounding of the mathematical library in the random numbers

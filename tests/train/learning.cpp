@@ -43,7 +43,9 @@ TEST_CASE("accumulating two batches is one step with the mean of their gradients
   };
   const StateDict ours = slots("parts"), theirs = slots("whole");
   Index compared = 0;
-  for (const auto& [name, tensor] : theirs.tensors) {
+  for (const auto& entry : theirs.tensors) {
+    const std::string& name = entry.first;
+    const HostTensor& tensor = entry.second;
     if (!name.starts_with("adamw.m.")) continue;
     const std::vector<float> m = ours.at(name).to<float>(), expected = tensor.to<float>();
     double difference = 0, size = 1e-14;  // key biases have no gradient but rounding
