@@ -25,6 +25,7 @@ struct Sample {
 struct AugmentationSeed {
   std::uint64_t seed = 0;
   std::uint64_t epoch = 0;
+  Index like = -1;  ///< change the sample as this other one would be (labels of one image that stay together)
 };
 
 /// The samples of one split: every image with every label of the set, absent labels included (blank mask). Sample i is
@@ -76,7 +77,8 @@ class Dataset {
     Mask mask = item->masks.binary(wanted.label);
     if (augmentation) {
       Random random(augmentation->seed,
-                    augmentation->epoch * static_cast<std::uint64_t>(size()) + static_cast<std::uint64_t>(i));
+                    augmentation->epoch * static_cast<std::uint64_t>(size()) +
+                        static_cast<std::uint64_t>(augmentation->like < 0 ? i : augmentation->like));
       Image image = item->image;
       apply(draw_augmentation(manifest_.augment, random), image, mask);
       if (image_hwc != nullptr) normalize_and_pad(image, image_size_, stats_, rule_, image_hwc);

@@ -34,48 +34,58 @@ inline std::vector<float> feature_table(const TextFeatures& features, const std:
 }
 }  // namespace detail
 
-/// The (image, label) samples of one step: images, text features, masks, in memory that is used again for the next.
+/// The samples of one step in memory that is used again for the next: images, and for each `together` (image, label)
+/// pairs of it. 1: every pair has its own copy of the image, changed in its own way; the number of labels: an image
+/// comes with all of them and is encoded once.
 template <class Scalar, class Device>
 class Batch {
  public:
-  /// Keeps a reference to `data`. `most`: samples of the largest batch. Throws MismatchError for a label without
+  /// Keeps a reference to `data`. `most`: images of the largest batch. Throws MismatchError for a label without
   /// features.
-  Batch(const Dataset& data, const TextFeatures& features, Index most)
+  Batch(const Dataset& data, const TextFeatures& features, Index most, Index together)
       : data_(data),
         size_(data.image_size()),
         dim_(features.dim()),
+        together_(together),
         table_(detail::feature_table(features, data.labels())),
         image_values_(static_cast<std::size_t>(most * size_ * size_ * 3)),
-        text_values_(static_cast<std::size_t>(most * dim_)),
-        mask_values_(static_cast<std::size_t>(most * size_ * size_)),
+        text_values_(static_cast<std::size_t>(most * together * dim_)),
+        mask_values_(static_cast<std::size_t>(most * together * size_ * size_)),
         images_({most, size_, size_, 3}),
-        text_({most, dim_}),
-        masks_({most, size_, size_}) {}
+        text_({most * together, dim_}),
+        masks_({most * together, size_, size_}) {}
 
-  /// Fills the batch, one sample per thread at a time; what a sample looks like depends on its number and on
-  /// `augmentation` only. Throws as Dataset::load.
-  void load(Context<Device>& context, std::span<const Index> samples,
+  /// Fills the batch, one image per thread at a time; group g holds the samples g * together ... What a sample looks
+  /// like depends on its number and on `augmentation` only. Throws as Dataset::load.
+  void load(Context<Device>& context, std::span<const Index> groups,
             const std::optional<AugmentationSeed>& augmentation) {
-    count_ = static_cast<Index>(samples.size());
+    count_ = static_cast<Index>(groups.size());
     const Index pixels = size_ * size_;
     context.parallel_for(count_, [&](Index i) {
-      const Index sample = samples[static_cast<std::size_t>(i)];
-      data_.load(sample, augmentation, image_values_.data() + i * pixels * 3, mask_values_.data() + i * pixels);
-      std::copy_n(table_.data() + data_.sample(sample).label * dim_, dim_, text_values_.data() + i * dim_);
+      const Index first = groups[static_cast<std::size_t>(i)] * together_;
+      std::optional<AugmentationSeed> changes = augmentation;
+      if (changes && together_ > 1) changes->like = first;
+      for (Index k = 0; k < together_; ++k) {
+        const Index at = i * together_ + k;
+        data_.load(first + k, changes, k == 0 ? image_values_.data() + i * pixels * 3 : nullptr,
+                   mask_values_.data() + at * pixels);
+        std::copy_n(table_.data() + data_.sample(first + k).label * dim_, dim_, text_values_.data() + at * dim_);
+      }
     });
     detail::upload<Scalar, Device>(image_values_.data(), count_ * pixels * 3, staging_, images_.view());
-    detail::upload<Scalar, Device>(text_values_.data(), count_ * dim_, staging_, text_.view());
-    detail::upload<Scalar, Device>(mask_values_.data(), count_ * pixels, staging_, masks_.view());
+    detail::upload<Scalar, Device>(text_values_.data(), samples() * dim_, staging_, text_.view());
+    detail::upload<Scalar, Device>(mask_values_.data(), samples() * pixels, staging_, masks_.view());
   }
 
-  Index count() const { return count_; }
+  /// (image, label) pairs.
+  Index samples() const { return count_ * together_; }
   TensorView<const Scalar, Device> images() const { return {images_.data(), {count_, size_, size_, 3}}; }
-  TensorView<const Scalar, Device> text() const { return {text_.data(), {count_, dim_}}; }
-  TensorView<const Scalar, Device> masks() const { return {masks_.data(), {count_, size_, size_}}; }
+  TensorView<const Scalar, Device> text() const { return {text_.data(), {samples(), dim_}}; }
+  TensorView<const Scalar, Device> masks() const { return {masks_.data(), {samples(), size_, size_}}; }
 
  private:
   const Dataset& data_;
-  Index size_, dim_, count_ = 0;
+  Index size_, dim_, together_, count_ = 0;
   std::vector<float> table_;
   std::vector<float> image_values_, text_values_, mask_values_;
   std::vector<Scalar> staging_;

@@ -13,6 +13,9 @@ struct TrainOptions {
   Index epochs = 20;
   Index batch = 8;       ///< (image, label) samples of one forward pass
   Index accumulate = 1;  ///< batches of one optimiser step
+  /// An image comes with all its labels and is encoded once for them (`batch` is then a multiple of their number). Off:
+  /// the published way, every (image, label) pair is a sample of its own.
+  bool labels_together = false;
   double lr = 1e-4;
   double weight_decay = 1e-2;
   double clip_norm = 0;  ///< longest gradient; 0: any
@@ -22,8 +25,11 @@ struct TrainOptions {
   Index validate_every = 1;    ///< epochs; the last one is always validated
   Index checkpoint_every = 0;  ///< optimiser steps between saves of the run's state inside an epoch; 0: at its end only
 
-  /// Throws ConfigError. `batch_norm`: the recipe trains TAL, whose batch norm needs two samples.
-  void check(bool batch_norm) const {
+  /// Pairs that stay together in a set of this many labels.
+  Index together(Index labels) const { return labels_together ? labels : 1; }
+
+  /// Throws ConfigError. `labels`: how many the data set has.
+  void check(Index labels) const {
     const auto need = [](bool condition, const char* key, const std::string& expected, const std::string& found) {
       if (condition) return;
       throw ConfigError(ErrorText{
@@ -47,9 +53,9 @@ struct TrainOptions {
     number(loss.focal_weight, false, "loss.focal_weight");
     number(loss.gamma, false, "loss.gamma");
     need(loss.alpha >= 0 && loss.alpha <= 1, "loss.alpha", "a number in [0, 1]", std::to_string(loss.alpha));
-    need(batch >= (batch_norm ? 2 : 1), "batch",
-         batch_norm ? "at least 2 (the batch norm of the text affine layer needs two samples)" : "at least 1",
-         std::to_string(batch));
+    count(batch, 1, "batch");
+    need(batch % together(labels) == 0, "batch",
+         "a multiple of the " + std::to_string(labels) + " labels, which stay together", std::to_string(batch));
     schedule.check();
   }
 
@@ -57,6 +63,7 @@ struct TrainOptions {
   nlohmann::json to_json() const {
     nlohmann::json json{{"batch", batch},
                         {"accumulate", accumulate},
+                        {"labels_together", labels_together},
                         {"lr", lr},
                         {"weight_decay", weight_decay},
                         {"clip_norm", clip_norm},
@@ -75,17 +82,13 @@ struct TrainOptions {
   }
 };
 
-/// How the samples of an epoch are cut into batches: all of `batch` samples but the last, which takes the rest; a rest
-/// of one sample joins the batch before it where batch norm could not use it alone.
+/// How the samples (or images, where their labels stay together) of an epoch are cut into batches: all of `batch` but
+/// the last, which takes the rest; a rest of one joins the batch before it where batch norm could not use it alone.
 class BatchPlan {
  public:
-  /// Throws ConfigError when there is one sample and `batch_norm`.
   BatchPlan(Index samples, Index batch, bool batch_norm) : samples_(samples), batch_(batch) {
-    if (batch_norm && samples < 2) {
-      throw ConfigError("one training sample is too few: the batch norm of the text affine layer needs two");
-    }
     const Index rest = samples % batch;
-    joins_ = batch_norm && rest == 1 && samples > batch;
+    joins_ = batch_norm && batch > 1 && rest == 1 && samples > batch;
     batches_ = samples / batch + (rest > 0 && !joins_ ? 1 : 0);
   }
 

@@ -57,8 +57,9 @@ class Trainer {
         progress_(progress),
         processes_(processes),
         optimizer_({.lr = options.lr, .weight_decay = options.weight_decay}),
-        plan_(data.size(), options.batch, batch_norm),
-        batch_(data, features, plan_.largest()) {
+        together_(options.together(static_cast<Index>(data.labels().size()))),
+        plan_(data.size() / together_, options.batch / together_, batch_norm && together_ == 1),
+        batch_(data, features, plan_.largest(), together_) {
     steps_per_epoch_ = (plan_.batches() + options.accumulate - 1) / options.accumulate;
   }
 
@@ -75,7 +76,7 @@ class Trainer {
     first_step_ = at_.step;
     seconds_before_ = at_.seconds;
     while (at_.epoch < options_.epochs) {
-      order_ = BatchPlan::order(data_.size(), options_.seed, at_.epoch);
+      order_ = BatchPlan::order(data_.size() / together_, options_.seed, at_.epoch);
       while (at_.batch < plan_.batches()) {
         take_step();
         const bool epoch_ends = at_.batch == plan_.batches();
@@ -94,6 +95,8 @@ class Trainer {
     if (plan_.joins()) {
       result.note = "the last batch of an epoch has " + std::to_string(plan_.largest()) +
                     " samples: a rest of one is too small for batch norm";
+    } else if (batch_norm && plan_.largest() * together_ == 1) {
+      result.note = "a batch of one has no statistics: the text affine layer's batch norm used its running ones";
     }
     return result;
   }
@@ -104,7 +107,7 @@ class Trainer {
       throw ConfigError(ErrorText{.what = "the recipe '" + std::string(Recipe::name) + "' trains nothing",
                                   .advice = "evaluate it instead"});
     }
-    options.check(batch_norm);
+    options.check(static_cast<Index>(data.labels().size()));
     if (data.image_size() != model.sam.config.image_size) {
       throw MismatchError(ErrorText{.what = "the data set was opened for another image size than the model's",
                                     .expected = std::to_string(model.sam.config.image_size),
@@ -305,12 +308,13 @@ class Trainer {
   const std::function<void(const TrainProgress&)>& progress_;
   Processes& processes_;
   AdamW<Scalar, Device> optimizer_;
+  Index together_;  // pairs of one image that are trained on together
   BatchPlan plan_;
   Batch<Scalar, Device> batch_;
   typename Model::Record record_;  // kept, so that its memory is
   Index steps_per_epoch_ = 0;
   RunPosition at_;
-  std::vector<Index> order_;  // of the current epoch's samples
+  std::vector<Index> order_;  // of the current epoch's samples, or images
   double lr_ = 0;
   std::chrono::steady_clock::time_point begun_;
   double seconds_before_ = 0;
@@ -326,9 +330,9 @@ class Trainer {
 /// replaces an earlier run's files. The result does not depend on the number of threads.
 ///
 /// The model holds its base weights and is prepared; `info` says which they are. `progress` is called after every
-/// optimiser step; what it throws ends the run. Throws ConfigError (options; a recipe that trains nothing; a batch of 1
-/// with a trained TAL), MismatchError (labels without features; a resumed run with other settings), IoError, and Error
-/// when loss or gradient become infinite or NaN: the files in `out` are then those of the last good state.
+/// optimiser step; what it throws ends the run. Throws ConfigError (options; a recipe that trains nothing),
+/// MismatchError (labels without features; a resumed run with other settings), IoError, and Error when loss or gradient
+/// become infinite or NaN: the files in `out` are then those of the last good state.
 template <class Scalar, class Device, class Recipe, class Processes = SingleProcess>
 requires Communicator<Processes, Scalar, Device> TrainResult
 train(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const Dataset& data,
