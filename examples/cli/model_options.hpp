@@ -1,0 +1,56 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <ssam/io/state_dict.hpp>
+#include <ssam/sam/config.hpp>
+#include <string>
+
+#include "program.hpp"
+
+namespace ssam {
+struct AdapterInfo;
+}
+
+namespace ssam::cli {
+
+/// Which model: the options that most verbs share.
+struct ModelOptions {
+  std::filesystem::path checkpoint;
+  std::filesystem::path config;  ///< a JSON file; empty: read off the checkpoint
+  Index image_size = 0;          ///< 0: the configuration's
+  std::string model;             ///< "sam", "svdsam_release"; empty: the checkpoint's own
+};
+
+/// A checkpoint and the model that it is for.
+struct Checkpoint {
+  StateDict weights;  ///< under SAM's names
+  SamConfig config;
+  std::string model;     ///< "sam" or "svdsam_release"
+  std::string backbone;  ///< "vit_b", "vit_l", "vit_h", "custom"
+  std::string hash;      ///< of the content
+  bool has_text_affine = false;
+};
+
+/// --checkpoint (required), --config, --image-size, --model.
+void add_model_options(CLI::App& verb, ModelOptions& options);
+void add_threads(CLI::App& verb, int& threads);
+void add_json(CLI::App& verb, bool& json);
+
+/// The named backbone's configuration (vit_b, vit_l, vit_h) at an image size.
+SamConfig backbone_config(const std::string& backbone, Index image_size);
+/// Throws ConfigError when `image_size` is no multiple of the patch.
+void set_image_size(SamConfig& config, Index image_size);
+
+/// Reads a checkpoint and settles the model's configuration: the given one, that in its metadata, or that of a known
+/// backbone. Whatever can be read off the weights is checked against it. Throws IoError, FormatError, MismatchError,
+/// ConfigError. With an adapter, the model is the one it was trained in; options that say otherwise are refused.
+Checkpoint open_checkpoint(const ModelOptions& options, const AdapterInfo* adapter = nullptr);
+
+/// Metadata under which our own files name their configuration and their model.
+inline constexpr const char* config_key = "ssam_config";
+inline constexpr const char* model_key = "ssam_model";
+/// ... and where the text features came from that their TAL was trained with.
+inline constexpr const char* text_source_key = "ssam_text_source";
+
+}  // namespace ssam::cli

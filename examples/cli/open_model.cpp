@@ -1,0 +1,51 @@
+#include "open_model.hpp"
+
+#include <cstdio>
+#include <ssam/sam/adapter.hpp>
+
+namespace ssam::cli {
+
+OpenModel open_model(const ModelOptions& options, const std::filesystem::path& adapter, int threads) {
+  OpenModel opened;
+  if (!adapter.empty()) opened.adapter = read_adapter_info(adapter);
+  Checkpoint checkpoint = open_checkpoint(options, opened.adapter ? &*opened.adapter : nullptr);
+  opened.config = checkpoint.config;
+  opened.model = checkpoint.model;
+  opened.has_text_affine = checkpoint.has_text_affine || opened.adapter;
+  const auto source = checkpoint.weights.metadata.find(text_source_key);
+  if (source != checkpoint.weights.metadata.end()) opened.text_source = source->second;
+
+  const Recipe& recipe = find_recipe(opened.adapter ? opened.adapter->recipe : "zero_shot");
+  const Rule rule = find_rule(opened.adapter ? opened.adapter->rule : "paper");
+  opened.runner = recipe.make(rule, checkpoint.config, threads);
+  opened.runner->load(std::move(checkpoint.weights), options.checkpoint.string(), 0);
+  if (!opened.adapter) return opened;
+
+  const std::string note = opened.runner->prepare(options.checkpoint, checkpoint.hash);
+  if (!note.empty()) std::fprintf(stderr, "ssam: %s\n", note.c_str());
+  opened.runner->load_adapter(adapter, *opened.adapter, checkpoint.hash);
+  opened.runner->merge();
+  opened.text_source = opened.adapter->text_source;
+  opened.labels = opened.adapter->labels;
+  return opened;
+}
+
+TextFeatures open_features(const OpenModel& model, const std::filesystem::path& file) {
+  if (!model.has_text_affine) {
+    throw ConfigError(ErrorText{.what = "this model cannot be asked for a label: nothing has trained its text affine "
+                                        "layer (SAM itself knows no text)",
+                                .advice = "give --adapter, a merged checkpoint, or points and boxes"});
+  }
+  const Index dim = model.config.text_dim;
+  const TextFeatures features = file.empty() ? TextFeatures::hashed(dim) : TextFeatures::load(file, dim);
+  const std::string hashed = TextFeatures::hashed(dim).source();
+  if (!model.text_source.empty() && (model.text_source == hashed) != file.empty()) {
+    throw MismatchError(ErrorText{.what = "the model was trained with other text features",
+                                  .expected = model.text_source,
+                                  .found = features.source(),
+                                  .advice = file.empty() ? "give them with --features" : "leave --features out"});
+  }
+  return features;
+}
+
+}  // namespace ssam::cli

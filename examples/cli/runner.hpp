@@ -1,0 +1,113 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <ssam/data/preprocess.hpp>
+#include <ssam/io/state_dict.hpp>
+#include <ssam/sam/config.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "../selftest/replay.hpp"
+
+// Declared only: their headers bring the layers and their matrix library along.
+namespace ssam {
+enum class Rule;
+class Dataset;
+class TextFeatures;
+struct AdapterInfo;
+struct Evaluation;
+struct TrainOptions;
+struct TrainProgress;
+struct TrainResult;
+}  // namespace ssam
+
+namespace ssam::cli {
+
+/// What a recipe trains.
+struct Counts {
+  Index trained = 0;
+  Index total = 0;                                      ///< SAM, adapters and TAL
+  Index sam = 0;                                        ///< SAM alone
+  std::vector<std::pair<std::string, Index>> groups{};  ///< the trained ones
+  Index adapter_bytes = 0;                              ///< the tensors of a saved adapter, and their names
+};
+
+/// One prompt of points, a box and a mask (what is empty was not given), and any number of text prompts.
+struct SegmentRequest {
+  bool geometric = false;                   ///< whether there is the first prompt
+  std::vector<double> points{};             ///< x, y of each, in pixels of the resized image
+  std::vector<int> point_labels{};          ///< 1 foreground, 0 background
+  std::vector<double> box{};                ///< x0, y0, x1, y1, in pixels of the resized image
+  std::vector<float> mask{};                ///< logits [4h, 4w]
+  std::vector<std::vector<float>> texts{};  ///< one text feature per label
+  bool multimask = false;
+  ImageSize resized{}, original{};  ///< of the image inside the model's input, and on disk
+};
+
+/// Masks of P prompts (the geometric one first), M each, at the original size.
+struct SegmentResult {
+  Index prompts = 0, masks = 0;
+  std::vector<float> logits;  ///< [P, M, height, width]
+  std::vector<float> iou;     ///< predicted, [P, M]
+};
+
+/// A model of one recipe behind one interface, so that the verbs are compiled once and the model once per recipe.
+class Runner {
+ public:
+  virtual ~Runner() = default;
+
+  /// Fills every weight with random numbers.
+  virtual void randomize(std::uint64_t seed) = 0;
+  /// Starts the adapters and TAL, then takes the checkpoint's weights. Throws MismatchError.
+  virtual void load(StateDict weights, const std::string& source, std::uint64_t seed) = 0;
+  /// Makes the adapters trainable: factors the weights of an SVD recipe, or takes the factors kept beside `checkpoint`.
+  /// Returns what is worth saying about it, or "". `hash` is the checkpoint's content hash.
+  virtual std::string prepare(const std::filesystem::path& checkpoint, const std::string& hash) = 0;
+  /// Throws as ssam::load_adapter.
+  virtual void load_adapter(const std::filesystem::path& folder, const AdapterInfo& info, const std::string& hash) = 0;
+  /// Turns every adapter into a plain weight; the answers stay the same.
+  virtual void merge() = 0;
+  /// Whether a plain SAM with the merged weights gives the same answers.
+  virtual bool merges_into_plain_sam() const = 0;
+  /// Every weight and buffer without the adapters, under SAM's names.
+  virtual StateDict plain_weights() const = 0;
+
+  /// One normalised image [S, S, 3] -> its embedding [1, C, h, w].
+  virtual HostTensor embed(std::span<const float> image) = 0;
+  virtual SegmentResult segment(std::span<const float> image, const SegmentRequest& request) = 0;
+  /// Throws as ssam::evaluate.
+  virtual Evaluation evaluate(const Dataset& data, const TextFeatures& features, Index batch,
+                              const std::function<void(Index, Index)>& progress) = 0;
+  /// Throws as ssam::train.
+  virtual TrainResult train(const Dataset& data, const Dataset* validation, const TextFeatures& features,
+                            const TrainOptions& options, const AdapterInfo& info, const std::filesystem::path& out,
+                            bool resume, const std::function<void(const TrainProgress&)>& progress) = 0;
+};
+
+/// A recipe that the command line knows.
+struct Recipe {
+  const char* name;
+  std::vector<std::string> aliases;
+  const char* summary;
+  /// How the recorded runs of this recipe are called ("ssam" in ssam_paper_train.safetensors); "" where there are none.
+  const char* recorded;
+
+  std::unique_ptr<Runner> (*make)(Rule, const SamConfig&, int threads) = nullptr;
+  Counts (*count)(Rule, const SamConfig&) = nullptr;
+  /// Replays the recorded run `run` in `folder`; null where `recorded` is empty.
+  std::vector<selftest::CaseResult> (*replay)(Rule, const std::filesystem::path& folder,
+                                              const std::string& run) = nullptr;
+};
+
+/// All recipes, in the order of the tables.
+const std::vector<Recipe>& recipes();
+/// By name or alias. Throws UsageError with the nearest name.
+const Recipe& find_recipe(const std::string& name);
+/// "paper" or "release". Throws UsageError.
+Rule find_rule(const std::string& name);
+
+}  // namespace ssam::cli

@@ -1,0 +1,230 @@
+#include <algorithm>
+#include <cstdio>
+#include <ssam/data/dataset.hpp>
+#include <ssam/io/atomic_file.hpp>
+#include <ssam/train/trainer.hpp>
+
+#include "../demo/generators.hpp"
+#include "console.hpp"
+#include "demo_report.hpp"
+#include "open_model.hpp"
+
+namespace ssam::cli {
+
+namespace {
+
+struct DemoOptions {
+  std::filesystem::path out = "ssam_demo", checkpoint = SSAM_DEMO_CHECKPOINT;
+  Index epochs = 10;
+  std::uint64_t seed = 0;
+  int threads = 0;
+  bool json = false;
+};
+
+// One budget for every recipe: the same pictures, passes, batches and learning rates. Nothing is chosen per recipe.
+constexpr demo::SplitCounts pictures{.train = 80, .val = 0, .test = 40};
+constexpr Index picture_size = 128, batch = 8, shown_pictures = 4;
+
+TrainOptions budget(const DemoOptions& options) {
+  TrainOptions training;
+  training.epochs = options.epochs;
+  training.batch = batch;
+  training.lr = 1e-3;
+  training.schedule.kind = Schedule::cosine;
+  training.schedule.warmup_steps = 20;
+  training.seed = options.seed;
+  return training;
+}
+
+Image laid_over(Image image, const std::vector<Mask>& masks) {
+  for (std::size_t k = 0; k < masks.size(); ++k) image = overlay(image, masks[k], label_color(static_cast<Index>(k)));
+  return image;
+}
+
+/// The drawn data, and which of its pictures are shown.
+class DemoData {
+ public:
+  DemoData(const Manifest& manifest, const SamConfig& config, const TextFeatures& text)
+      : train(manifest, Split::train, config.image_size, config.pixel_stats, config.padding),
+        test(manifest, Split::test, config.image_size, config.pixel_stats, config.padding),
+        features(text) {
+    choose_shown();
+  }
+
+  Dataset train, test;
+  TextFeatures features;
+  std::vector<Index> shown;  ///< items of the test split
+  std::vector<Image> images, truths;
+
+ private:
+  /// The pictures that show the most labels, the first ones first.
+  void choose_shown() {
+    std::vector<std::pair<Index, Index>> ranked;
+    std::vector<std::vector<Mask>> masks(static_cast<std::size_t>(test.items()));
+    for (Index item = 0; item < test.items(); ++item) {
+      const LabelMasks truth = test.original_masks(item);
+      Index present = 0;
+      for (Index k = 0; k < static_cast<Index>(test.labels().size()); ++k) {
+        const Mask mask = truth.binary(k);
+        present += std::find(mask.values.begin(), mask.values.end(), 1) != mask.values.end() ? 1 : 0;
+        masks[static_cast<std::size_t>(item)].push_back(mask);
+      }
+      ranked.emplace_back(-present, item);
+    }
+    std::sort(ranked.begin(), ranked.end());
+    for (Index i = 0; i < std::min(shown_pictures, test.items()); ++i) {
+      const Index item = ranked[static_cast<std::size_t>(i)].second;
+      shown.push_back(item);
+      images.push_back(test.original_image(item));
+      truths.push_back(laid_over(images.back(), masks[static_cast<std::size_t>(item)]));
+    }
+  }
+};
+
+/// Scores of a model on the test split, and its masks of the pictures that are shown.
+void judge(const OpenModel& model, const DemoData& data, DemoRow& row) {
+  const SamConfig& config = model.config;
+  row.scores = model.runner->evaluate(data.test, data.features, batch, nullptr).report;
+  SegmentRequest request;
+  for (const std::string& label : data.test.labels()) request.texts.push_back(data.features.at(label));
+  for (const Image& image : data.images) {
+    request.original = {image.height, image.width};
+    request.resized = resize_longest_side(image.height, image.width, config.image_size);
+    const SegmentResult result =
+        model.runner->segment(preprocess(image, config.image_size, config.pixel_stats, config.padding), request);
+    std::vector<Mask> masks(request.texts.size(), Mask(image.height, image.width));
+    for (std::size_t k = 0; k < masks.size(); ++k) {
+      const float* logits = result.logits.data() + k * masks[k].values.size();
+      for (std::size_t i = 0; i < masks[k].values.size(); ++i) masks[k].values[i] = logits[i] > 0 ? 1 : 0;
+    }
+    row.overlays.push_back(laid_over(image, masks));
+  }
+}
+
+/// Trains one recipe into `out`. Returns the seconds that took.
+double train_recipe(const DemoOptions& options, const Recipe& recipe, const ModelOptions& base, const DemoData& data,
+                    const std::filesystem::path& out) {
+  Progress progress(std::string("training ") + recipe.name + ": step");
+  Checkpoint checkpoint = open_checkpoint(base);
+  const auto runner = recipe.make(find_rule("paper"), checkpoint.config, options.threads);
+  runner->load(std::move(checkpoint.weights), base.checkpoint.string(), options.seed);
+  runner->prepare(base.checkpoint, checkpoint.hash);
+  AdapterInfo info{.recipe = recipe.name};
+  info.model = checkpoint.model;
+  info.base_hash = checkpoint.hash;
+  info.config = checkpoint.config;
+  info.labels = data.train.labels();
+  info.text_source = data.features.source();
+  runner->train(data.train, nullptr, data.features, budget(options), info, out, false,
+                [&](const TrainProgress& at) { progress.update(at.step, at.steps, "loss " + as_decimal(at.loss)); });
+  return progress.seconds();
+}
+
+DemoRow run_recipe(const DemoOptions& options, const Recipe& recipe, const ModelOptions& base, const DemoData& data) {
+  DemoRow row{.recipe = recipe.name, .counts = {}, .scores = Report(data.test.labels()), .overlays = {}};
+  std::filesystem::path adapter;
+  if (recipe.name != std::string("zero_shot")) {
+    const std::filesystem::path run = options.out / "runs" / recipe.name;
+    row.seconds = train_recipe(options, recipe, base, data, run);
+    adapter = run / "last";
+    row.adapter_bytes = static_cast<Index>(std::filesystem::file_size(adapter / "adapter_model.safetensors"));
+  }
+  const OpenModel model = open_model(base, adapter, options.threads);  // from its files, as anyone would use it
+  row.counts = recipe.count(find_rule("paper"), model.config);
+  judge(model, data, row);
+  return row;
+}
+
+void write_results(const DemoOptions& options, const DemoData& data, const std::vector<DemoRow>& rows,
+                   const nlohmann::ordered_json& results) {
+  atomic_write(options.out / "results.json", results.dump(2) + "\n");
+  std::filesystem::create_directories(options.out / "overlays");
+  for (const DemoRow& row : rows) {
+    for (std::size_t i = 0; i < row.overlays.size(); ++i) {
+      save_png(options.out / "overlays" / (row.recipe + "_" + std::to_string(data.shown[i]) + ".png"), row.overlays[i]);
+    }
+  }
+  save_png(options.out / "contact_sheet.png", demo_sheet(data.images, data.truths, rows));
+}
+
+int demonstrate(const DemoOptions& options) {
+  std::FILE* const log = options.json ? stderr : stdout;
+  std::error_code failure;
+  std::filesystem::create_directories(options.out, failure);
+  if (failure) throw IoError(ErrorText{.what = "cannot create the folder", .where = options.out.string()});
+  ModelOptions base;
+  base.checkpoint = options.out / "small_sam.safetensors";  // a copy: decompositions are kept beside it
+  if (!std::filesystem::exists(options.checkpoint)) {
+    throw IoError(ErrorText{.what = "the small pre-trained SAM is not there",
+                            .where = options.checkpoint.string(),
+                            .advice = "give one with --checkpoint"});
+  }
+  atomic_write(base.checkpoint, read_file(options.checkpoint, std::size_t{1} << 32));
+  const Progress whole("demo");
+  const OpenModel plain = open_model(base, {}, options.threads);
+  const TextFeatures features = open_features(plain, {});
+  const auto manifest =
+      demo::write_dataset(demo::Kind::phantoms, options.out / "data", pictures, picture_size, options.seed);
+  const DemoData data(load_manifest(manifest), plain.config, features);
+  const TrainOptions training = budget(options);
+  std::fprintf(
+      log,
+      "A small SAM, pre-trained on drawn scenes, meets drawn ultrasound: %lld training and %lld test pictures,\n"
+      "each asked for %zu labels (often absent). Every recipe gets the same %lld epochs of batches of %lld, lr %g.\n"
+      "Text features: %s.\n\n",
+      static_cast<long long>(data.train.items()), static_cast<long long>(data.test.items()), data.test.labels().size(),
+      static_cast<long long>(training.epochs), static_cast<long long>(batch), training.lr,
+      data.features.source().c_str());
+  std::fflush(log);
+  std::vector<DemoRow> rows;
+  for (const Recipe& recipe : recipes()) {
+    rows.push_back(run_recipe(options, recipe, base, data));
+    std::fprintf(log, "  %-18s mean DSC %s  %s\n", recipe.name, as_decimal(rows.back().scores.mean_dice(), 3).c_str(),
+                 as_duration(rows.back().seconds).c_str());
+    std::fflush(log);
+  }
+  nlohmann::ordered_json results{{"definition", dice_definition},
+                                 {"epochs", training.epochs},
+                                 {"batch", batch},
+                                 {"lr", training.lr},
+                                 {"seed", options.seed},
+                                 {"train_images", data.train.items()},
+                                 {"test_images", data.test.items()},
+                                 {"text_features", data.features.source()},
+                                 {"recipes", demo_json(rows)}};
+  write_results(options, data, rows, results);
+  if (options.json) {
+    std::puts(results.dump(2).c_str());
+  } else {
+    std::printf("\n%s\n%s\n%s\nin %s: results.json, contact_sheet.png, overlays, adapters (runs/*/last); %s in all\n",
+                demo_table(rows).c_str(), demo_bars(rows).c_str(), dice_definition, options.out.string().c_str(),
+                as_duration(whole.seconds()).c_str());
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_demo(Program& program) {
+  auto* verb =
+      program.app.add_subcommand("demo", "Adapt a small SAM to drawn ultrasound with every recipe, and compare");
+  auto options = std::make_shared<DemoOptions>();
+  verb->add_option("--out", options->out, "The folder to write")->capture_default_str()->type_name("DIR");
+  verb->add_option("--checkpoint", options->checkpoint, "Another small SAM with a trained text affine layer")
+      ->type_name("FILE");
+  verb->add_option("--epochs", options->epochs, "Passes over the pictures, for every recipe")
+      ->capture_default_str()
+      ->check(CLI::Range(Index{1}, Index{100000}))
+      ->type_name("N");
+  verb->add_option("--seed", options->seed, "Pictures, order and start of the adapters")
+      ->capture_default_str()
+      ->type_name("N");
+  add_threads(*verb, options->threads);
+  add_json(*verb, options->json);
+  verb->footer(
+      "Needs nothing but this program: model and pictures are its own. Some minutes on two cores. Example:\n"
+      "  ssam demo --out ssam_demo");
+  verb->callback([&program, options] { program.run = [options] { return demonstrate(*options); }; });
+}
+
+}  // namespace ssam::cli

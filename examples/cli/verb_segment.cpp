@@ -1,0 +1,273 @@
+#include <algorithm>
+#include <cstdio>
+#include <ssam/data/image.hpp>
+#include <ssam/data/overlay.hpp>
+#include <ssam/io/npy.hpp>
+
+#include "console.hpp"
+#include "open_model.hpp"
+
+namespace ssam::cli {
+
+namespace {
+
+struct SegmentOptions {
+  ModelOptions model;
+  std::filesystem::path adapter, image, features, mask_input, out, overlay, logits;
+  std::vector<std::string> labels, points;
+  std::string box;
+  bool multimask = false, json = false;
+  int threads = 0;
+};
+
+/// "1.5,2,0" -> {1.5, 2, 0}. Throws UsageError unless it holds between `least` and `most` numbers.
+std::vector<double> numbers_of(const std::string& text, std::size_t least, std::size_t most, const char* form) {
+  std::vector<double> numbers;
+  const char* at = text.c_str();
+  bool good = true;
+  while (good) {
+    char* end = nullptr;
+    numbers.push_back(std::strtod(at, &end));
+    good = end != at && std::isfinite(numbers.back()) && (*end == ',' || *end == '\0');
+    if (!good || *end == '\0') break;
+    at = end + 1;
+  }
+  if (!good || numbers.size() < least || numbers.size() > most) {
+    throw UsageError(std::string("'") + text + "' is not of the form " + form);
+  }
+  return numbers;
+}
+
+/// The points and the box as given, in pixels of the image on disk.
+struct Geometry {
+  std::vector<double> points;
+  std::vector<int> labels;
+  std::vector<double> box;
+};
+
+Geometry read_geometry(const SegmentOptions& options) {
+  Geometry geometry;
+  for (const std::string& text : options.points) {
+    const std::vector<double> point = numbers_of(text, 2, 3, "x,y or x,y,1 (foreground) or x,y,0 (background)");
+    const double label = point.size() == 3 ? point[2] : 1;
+    if (label != 0 && label != 1) throw UsageError("the third number of --point '" + text + "' must be 0 or 1");
+    geometry.points.insert(geometry.points.end(), point.begin(), point.begin() + 2);
+    geometry.labels.push_back(static_cast<int>(label));
+  }
+  if (!options.box.empty()) {
+    geometry.box = numbers_of(options.box, 4, 4, "x0,y0,x1,y1");
+    if (geometry.box[0] >= geometry.box[2] || geometry.box[1] >= geometry.box[3]) {
+      throw UsageError("--box '" + options.box + "' is empty: x0 < x1 and y0 < y1 are needed");
+    }
+  }
+  return geometry;
+}
+
+/// Pixels of the image on disk -> pixels of the resized image, as SAM's ResizeLongestSide.apply_coords.
+std::vector<double> scaled(std::vector<double> coordinates, const ImageSize& from, const ImageSize& to) {
+  for (std::size_t i = 0; i < coordinates.size(); ++i) {
+    const bool x = i % 2 == 0;
+    const double extent = static_cast<double>(x ? from.width : from.height);
+    if (coordinates[i] < 0 || coordinates[i] > extent) {
+      throw ConfigError(ErrorText{.what = "a point or box lies outside the image",
+                                  .expected = std::string(x ? "x" : "y") + " in 0.." + as_decimal(extent, 0),
+                                  .found = as_decimal(coordinates[i], 1)});
+    }
+    coordinates[i] *= static_cast<double>(x ? to.width : to.height) / extent;
+  }
+  return coordinates;
+}
+
+/// A mask prompt: logits of one mask at four times the embedding's grid.
+std::vector<float> load_mask_prompt(const std::filesystem::path& path, Index side) {
+  const HostTensor stored = load_npy(path);
+  const bool leading_one = stored.shape.rank() == 3 && stored.shape[0] == 1;
+  const int rank = stored.shape.rank();
+  if (!(rank == 2 || leading_one) || stored.shape[-1] != side || stored.shape[-2] != side ||
+      !is_floating(stored.dtype)) {
+    throw MismatchError(ErrorText{.what = "this array is no mask prompt",
+                                  .where = path.string(),
+                                  .expected = "floating point " + Shape{1, side, side}.str(),
+                                  .found = std::string(dtype_name(stored.dtype)) + " " + stored.shape.str()});
+  }
+  return stored.to<float>();
+}
+
+/// One answer: the best mask of a prompt.
+struct Answer {
+  std::string name;
+  std::vector<float> scores;  ///< predicted IoU of each mask
+  std::size_t best = 0;
+  const float* logits = nullptr;  ///< of the best mask
+  Mask mask;                      ///< 0 and 1
+};
+
+std::vector<Answer> answers_of(const SegmentResult& result, const std::vector<std::string>& names,
+                               const ImageSize& size) {
+  std::vector<Answer> answers;
+  const auto masks = static_cast<std::size_t>(result.masks),
+             pixels = static_cast<std::size_t>(size.height * size.width);
+  for (std::size_t p = 0; p < names.size(); ++p) {
+    Answer answer{.name = names[p], .scores = {}, .mask = Mask(size.height, size.width)};
+    answer.scores.assign(result.iou.data() + p * masks, result.iou.data() + (p + 1) * masks);
+    answer.best =
+        static_cast<std::size_t>(std::max_element(answer.scores.begin(), answer.scores.end()) - answer.scores.begin());
+    answer.logits = result.logits.data() + (p * masks + answer.best) * pixels;
+    for (std::size_t i = 0; i < pixels; ++i) answer.mask.values[i] = answer.logits[i] > 0 ? 1 : 0;
+    answers.push_back(std::move(answer));
+  }
+  return answers;
+}
+
+/// One answer: 0 and 255. Several: 0 and 1..n, where masks overlap the one that is surer.
+Mask picture_of(const std::vector<Answer>& answers) {
+  Mask picture = answers[0].mask;
+  for (std::size_t i = 0; i < picture.values.size(); ++i) {
+    float surest = 0;
+    picture.values[i] = 0;
+    for (std::size_t a = 0; a < answers.size(); ++a) {
+      if (!(answers[a].logits[i] > surest)) continue;
+      surest = answers[a].logits[i];
+      picture.values[i] = answers.size() == 1 ? 255 : static_cast<std::uint8_t>(a + 1);
+    }
+  }
+  return picture;
+}
+
+nlohmann::ordered_json describe(const Answer& answer, std::size_t index) {
+  Index pixels = 0, left = answer.mask.width, top = answer.mask.height, right = 0, bottom = 0;
+  for (Index y = 0; y < answer.mask.height; ++y) {
+    for (Index x = 0; x < answer.mask.width; ++x) {
+      if (answer.mask.at(y, x) == 0) continue;
+      ++pixels;
+      left = std::min(left, x);
+      right = std::max(right, x + 1);
+      top = std::min(top, y);
+      bottom = y + 1;
+    }
+  }
+  nlohmann::ordered_json json{{"index", index + 1},      {"name", answer.name}, {"iou", answer.scores[answer.best]},
+                              {"scores", answer.scores}, {"best", answer.best}, {"pixels", pixels}};
+  json["box"] = nullptr;
+  if (pixels > 0) json["box"] = {left, top, right, bottom};
+  return json;
+}
+
+void print(const SegmentOptions& options, const std::vector<Answer>& answers, const ImageSize& size,
+           const std::string& features) {
+  nlohmann::ordered_json json{{"image", options.image.string()},
+                              {"height", size.height},
+                              {"width", size.width},
+                              {"out", options.out.string()},
+                              {"text_features", nullptr}};
+  if (!features.empty()) json["text_features"] = features;
+  json["masks"] = nlohmann::ordered_json::array();
+  for (std::size_t a = 0; a < answers.size(); ++a) json["masks"].push_back(describe(answers[a], a));
+  if (options.json) {
+    std::puts(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+    return;
+  }
+  Table table({"mask", "value", "predicted IoU", "pixels", "% of image"});
+  for (std::size_t a = 0; a < answers.size(); ++a) {
+    const auto pixels = json["masks"][a]["pixels"].get<Index>();
+    table.add({answers[a].name, answers.size() == 1 ? "255" : std::to_string(a + 1),
+               as_decimal(answers[a].scores[answers[a].best], 3), with_commas(pixels),
+               as_decimal(100.0 * static_cast<double>(pixels) / static_cast<double>(size.height * size.width), 2)});
+  }
+  std::printf("%s", table.text().c_str());
+  if (!features.empty()) std::printf("text features: %s\n", features.c_str());
+  std::printf("%s\n", options.out.string().c_str());
+}
+
+void warn_of_unknown_labels(const OpenModel& model, const std::vector<std::string>& labels) {
+  for (const std::string& label : labels) {
+    if (model.labels.empty() || std::find(model.labels.begin(), model.labels.end(), label) != model.labels.end())
+      continue;
+    std::fprintf(stderr, "ssam: warning: the adapter was not trained on '%s'; %s\n", label.c_str(),
+                 suggest_name(label, model.labels).c_str());
+  }
+}
+
+int segment(const SegmentOptions& options) {
+  const Geometry geometry = read_geometry(options);
+  const bool geometric = !options.points.empty() || !options.box.empty() || !options.mask_input.empty();
+  std::vector<std::string> names;
+  if (geometric) names.push_back("prompt");
+  names.insert(names.end(), options.labels.begin(), options.labels.end());
+  if (names.empty()) throw UsageError("nothing to segment: give --label, --point, --box or --mask-input");
+  if (names.size() > 255) throw UsageError("at most 255 masks fit one file");
+
+  const Image image = load_image(options.image);
+  const OpenModel model = open_model(options.model, options.adapter, options.threads);
+  const SamConfig& config = model.config;
+  const ImageSize size{image.height, image.width};
+  const ImageSize resized = resize_longest_side(image.height, image.width, config.image_size);
+  SegmentRequest request;
+  request.geometric = geometric;
+  request.points = scaled(geometry.points, size, resized);
+  request.point_labels = geometry.labels;
+  request.box = scaled(geometry.box, size, resized);
+  if (!options.mask_input.empty()) request.mask = load_mask_prompt(options.mask_input, 4 * config.grid());
+  request.multimask = options.multimask;
+  request.resized = resized;
+  request.original = size;
+  std::string source;
+  if (!options.labels.empty()) {
+    const TextFeatures features = open_features(model, options.features);
+    for (const std::string& label : options.labels) request.texts.push_back(features.at(label));
+    source = features.source();
+    warn_of_unknown_labels(model, options.labels);
+  }
+  const std::vector<float> input = preprocess(image, config.image_size, config.pixel_stats, config.padding);
+  const SegmentResult result = model.runner->segment(input, request);
+
+  const std::vector<Answer> answers = answers_of(result, names, size);
+  save_png(options.out, picture_of(answers));
+  if (!options.overlay.empty()) {
+    Image laid = image;
+    for (std::size_t a = 0; a < answers.size(); ++a) {
+      laid = overlay(laid, answers[a].mask, label_color(static_cast<Index>(a)));
+    }
+    save_png(options.overlay, laid);
+  }
+  if (!options.logits.empty()) {
+    save_npy(options.logits,
+             HostTensor::from(Shape{result.prompts, result.masks, size.height, size.width}, result.logits));
+  }
+  print(options, answers, size, source);
+  return 0;
+}
+
+}  // namespace
+
+void add_segment(Program& program) {
+  auto* verb = program.app.add_subcommand("segment", "Segment an image by label names, points, a box or a mask");
+  auto options = std::make_shared<SegmentOptions>();
+  add_model_options(*verb, options->model);
+  verb->add_option("--adapter", options->adapter, "A trained adapter (best or last of a run)")->type_name("DIR");
+  verb->add_option("--image", options->image, "PNG, JPEG or BMP")->required()->type_name("FILE");
+  verb->add_option("--label", options->labels, "A label name, as often as wanted: one mask each")->type_name("NAME");
+  verb->add_option("--features", options->features, "Text features, one tensor per label; else hashed label names")
+      ->type_name("FILE");
+  verb->add_option("--point", options->points, "x,y in pixels of the image; ,0 behind it: not this. As often as wanted")
+      ->type_name("X,Y[,0|1]");
+  verb->add_option("--box", options->box, "x0,y0,x1,y1 in pixels of the image")->type_name("X0,Y0,X1,Y1");
+  verb->add_option("--mask-input", options->mask_input, "Mask logits [1, 4g, 4g] of an earlier answer, g the grid")
+      ->type_name("M.npy");
+  verb->add_flag("--multimask", options->multimask,
+                 "Three masks per prompt; the one with the best predicted IoU is kept");
+  verb->add_option("--out", options->out, "The mask: 0 and 255, or 0 and 1..n where there are several")
+      ->required()
+      ->type_name("M.png");
+  verb->add_option("--overlay", options->overlay, "The image with the masks over it")->type_name("O.png");
+  verb->add_option("--logits", options->logits, "Logits [P, M, H, W] at the size of the image")->type_name("L.npy");
+  add_threads(*verb, options->threads);
+  add_json(*verb, options->json);
+  verb->footer(
+      "Points, box and mask make one prompt together; every label makes one of its own. Examples:\n"
+      "  ssam segment --checkpoint sam_vit_b.pth --image a.png --point 120,80 --out m.png --overlay o.png\n"
+      "  ssam segment --checkpoint sam_vit_b.pth --adapter run/best --image a.png --label Liver --out m.png");
+  verb->callback([&program, options] { program.run = [options] { return segment(*options); }; });
+}
+
+}  // namespace ssam::cli

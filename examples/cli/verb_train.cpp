@@ -1,0 +1,243 @@
+#include <cstdio>
+#include <fstream>
+#include <ssam/data/check_manifest.hpp>
+#include <ssam/data/dataset.hpp>
+#include <ssam/sam/adapter_info.hpp>
+#include <ssam/text/features.hpp>
+#include <ssam/train/trainer.hpp>
+
+#include "console.hpp"
+#include "model_options.hpp"
+#include "runner.hpp"
+
+namespace ssam::cli {
+
+namespace {
+
+struct TrainArguments {
+  ModelOptions model;
+  std::filesystem::path data, out, features;
+  std::string recipe, rule = "paper", schedule = "constant", loss = "corrected";
+  TrainOptions options;
+  int threads = 0;
+  bool resume = false, json = false;
+};
+
+/// Everything that can be refused without opening a file. Throws UsageError.
+void settle(TrainArguments& arguments, const Recipe& recipe) {
+  TrainOptions& options = arguments.options;
+  options.schedule.kind = arguments.schedule == "step"     ? Schedule::step
+                          : arguments.schedule == "cosine" ? Schedule::cosine
+                                                           : Schedule::constant;
+  options.loss.form = arguments.loss == "reference" ? ops::FocalForm::reference : ops::FocalForm::corrected;
+  if (recipe.count(find_rule(arguments.rule), vit_b(256)).trained == 0) {
+    throw UsageError("the recipe '" + std::string(recipe.name) + "' trains nothing; see ssam params");
+  }
+  try {
+    options.check(1);  // what does not depend on the data set
+  } catch (const ConfigError& error) {
+    throw UsageError(error.what());
+  }
+}
+
+/// Prints a line for every epoch that the run has put into its metrics.jsonl.
+class EpochLog {
+ public:
+  EpochLog(const std::filesystem::path& out, std::FILE* to) : file_(out / "metrics.jsonl"), to_(to) {}
+
+  /// Called while epoch `epoch` runs; what is there when it is called first was said by an earlier run.
+  void follow(Index epoch, Progress& progress) {
+    if (seen_ < 0) seen_ = epoch - 1;
+    if (seen_ >= epoch - 1) return;
+    std::ifstream stream(file_);
+    std::string line;
+    for (Index i = 0; i < epoch - 1 && std::getline(stream, line); ++i) {
+      if (i < seen_) continue;
+      progress.clear();
+      print(nlohmann::json::parse(line));
+    }
+    seen_ = epoch - 1;
+  }
+
+ private:
+  void print(const nlohmann::json& entry) const {
+    const auto number = [&](const char* key) {
+      return entry.contains(key) && entry[key].is_number() ? as_decimal(entry[key].get<double>()) : std::string("-");
+    };
+    std::fprintf(to_, "epoch %4lld  loss %s  val loss %s  val DSC %s  %s\n", entry["epoch"].get<long long>(),
+                 number("train_loss").c_str(), number("val_loss").c_str(), number("val_dsc_mean").c_str(),
+                 as_duration(entry["seconds"].get<double>()).c_str());
+    std::fflush(to_);
+  }
+
+  std::filesystem::path file_;
+  std::FILE* to_;
+  Index seen_ = -1;
+};
+
+void check_out(const std::filesystem::path& out, bool resume) {
+  if (!resume && (std::filesystem::exists(out / "run_state.safetensors") || std::filesystem::exists(out / "best"))) {
+    throw ConfigError(ErrorText{.what = "the folder holds a run already",
+                                .where = out.string(),
+                                .advice = "continue it with --resume, or choose another --out"});
+  }
+}
+
+/// Opens every file of the data set before the run begins. Throws ConfigError with all that is wrong.
+Manifest open_manifest(const std::filesystem::path& path, std::FILE* log) {
+  const Manifest manifest = load_manifest(path);
+  Progress progress("checking the data set");
+  const ManifestReport report = check_manifest(manifest, [&](Index done, Index all) { progress.update(done, all); });
+  progress.clear();
+  std::fprintf(log, "data      %s: %s train, %s val, %s test images, %zu labels\n", path.string().c_str(),
+               with_commas(report.items[0]).c_str(), with_commas(report.items[1]).c_str(),
+               with_commas(report.items[2]).c_str(), manifest.labels.size());
+  return manifest;
+}
+
+void print_result(const TrainArguments& arguments, const TrainResult& result) {
+  if (!arguments.json) {
+    std::printf("done in %s%s: best epoch %lld, loss %s, DSC %s\n%s\n", as_duration(result.seconds).c_str(),
+                result.resumed ? " (resumed)" : "", static_cast<long long>(result.best_epoch),
+                as_decimal(result.best_loss).c_str(), as_decimal(result.best_dice).c_str(),
+                (arguments.out / "best").string().c_str());
+    return;
+  }
+  const nlohmann::ordered_json json{
+      {"out", arguments.out.string()},   {"recipe", arguments.recipe},    {"rule", arguments.rule},
+      {"epochs", result.epochs},         {"steps", result.steps},         {"train_loss", result.train_loss},
+      {"best_epoch", result.best_epoch}, {"best_loss", result.best_loss}, {"best_dice", result.best_dice},
+      {"seconds", result.seconds},       {"resumed", result.resumed},     {"note", result.note}};
+  std::puts(json.dump(2).c_str());
+}
+
+int train(TrainArguments arguments) {
+  const Recipe& recipe = find_recipe(arguments.recipe);
+  const Rule rule = find_rule(arguments.rule);
+  settle(arguments, recipe);
+  check_out(arguments.out, arguments.resume);
+  std::FILE* const log = arguments.json ? stderr : stdout;
+
+  const Manifest manifest = open_manifest(arguments.data, log);
+  arguments.options.check(static_cast<Index>(manifest.labels.size()));
+  Checkpoint checkpoint = open_checkpoint(arguments.model);
+  const SamConfig config = checkpoint.config;
+  const Counts counts = recipe.count(rule, config);
+  const TextFeatures features = arguments.features.empty() ? TextFeatures::hashed(config.text_dim)
+                                                           : TextFeatures::load(arguments.features, config.text_dim);
+  const Dataset data(manifest, Split::train, config.image_size, config.pixel_stats, config.padding);
+  std::optional<Dataset> validation;
+  for (const ManifestItem& item : manifest.items) {
+    if (item.split != Split::val || validation) continue;
+    validation.emplace(manifest, Split::val, config.image_size, config.pixel_stats, config.padding);
+  }
+  std::fprintf(log, "model     %s %s at %lld px\nrecipe    %s (rule %s): %s\n", checkpoint.backbone.c_str(),
+               checkpoint.model.c_str(), static_cast<long long>(config.image_size), recipe.name, arguments.rule.c_str(),
+               recipe.summary);
+  std::fprintf(log, "          trainable params: %s || all params: %s || trainable%%: %s\n",
+               with_commas(counts.trained).c_str(), with_commas(counts.total).c_str(),
+               as_decimal(100.0 * static_cast<double>(counts.trained) / static_cast<double>(counts.total)).c_str());
+  std::fprintf(log, "text      %s\nloss      dice + focal (%s form)\n", features.source().c_str(),
+               arguments.loss.c_str());
+  std::fflush(log);
+
+  const auto runner = recipe.make(rule, config, arguments.threads);
+  runner->load(std::move(checkpoint.weights), arguments.model.checkpoint.string(), arguments.options.seed);
+  const std::string note = runner->prepare(arguments.model.checkpoint, checkpoint.hash);
+  if (!note.empty()) std::fprintf(log, "svd       %s\n", note.c_str());
+
+  AdapterInfo info{.recipe = recipe.name};
+  info.rule = arguments.rule;
+  info.model = checkpoint.model;
+  info.base_hash = checkpoint.hash;
+  info.config = config;
+  info.labels = manifest.labels;
+  info.text_source = features.source();
+  Progress progress("training: step");
+  EpochLog epochs(arguments.out, log);
+  const TrainResult result = runner->train(data, validation ? &*validation : nullptr, features, arguments.options, info,
+                                           arguments.out, arguments.resume, [&](const TrainProgress& at) {
+                                             epochs.follow(at.epoch, progress);
+                                             progress.update(at.step, at.steps, "loss " + as_decimal(at.loss));
+                                           });
+  epochs.follow(result.epochs + 1, progress);
+  progress.clear();
+  if (!result.note.empty()) std::fprintf(log, "note      %s\n", result.note.c_str());
+  print_result(arguments, result);
+  return 0;
+}
+
+}  // namespace
+
+void add_train(Program& program) {
+  auto* verb = program.app.add_subcommand("train", "Train an adapter on images and masks");
+  auto arguments = std::make_shared<TrainArguments>();
+  TrainOptions& options = arguments->options;
+  add_model_options(*verb, arguments->model);
+  verb->add_option("--data", arguments->data, "The data set: manifest.json")->required()->type_name("FILE");
+  verb->add_option("--recipe", arguments->recipe, "What stands where and what is trained; see ssam params")
+      ->required()
+      ->type_name("NAME");
+  verb->add_option("--rule", arguments->rule, "paper or release: which norms a recipe trains")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"paper", "release"}));
+  verb->add_option("--out", arguments->out, "The run's folder: best, last, metrics.jsonl, run_state.safetensors")
+      ->required()
+      ->type_name("DIR");
+  verb->add_option("--features", arguments->features, "Text features, one tensor per label; else hashed label names")
+      ->type_name("FILE");
+  verb->add_option("--epochs", options.epochs, "Passes over the training images")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--batch", options.batch, "(image, label) samples of one pass")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_flag(
+      "--labels-together", options.labels_together,
+      "An image comes with all its labels and is encoded once for them; --batch is a multiple of their number");
+  verb->add_option("--accumulate", options.accumulate, "Batches of one optimiser step")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--lr", options.lr, "Learning rate of AdamW")->capture_default_str()->type_name("X");
+  verb->add_option("--weight-decay", options.weight_decay, "Weight decay of AdamW")
+      ->capture_default_str()
+      ->type_name("X");
+  verb->add_option("--clip", options.clip_norm, "Longest gradient; 0: any")->capture_default_str()->type_name("X");
+  verb->add_option("--schedule", arguments->schedule, "constant, step or cosine")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"constant", "step", "cosine"}));
+  verb->add_option("--step-epochs", options.schedule.step_epochs, "Epochs between the steps of --schedule step")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--step-factor", options.schedule.step_factor, "Factor of a step")
+      ->capture_default_str()
+      ->type_name("X");
+  verb->add_option("--warmup", options.schedule.warmup_steps, "Optimiser steps over which the rate climbs")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--loss", arguments->loss,
+                   "Focal term: corrected (cross entropy of the probability) or reference (as published)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"reference", "corrected"}));
+  verb->add_option("--seed", options.seed, "Order, augmentation, dropout and the start of the adapters")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--validate-every", options.validate_every, "Epochs between validations")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_option("--checkpoint-every", options.checkpoint_every,
+                   "Steps between saves of the run inside an epoch; 0: at its end only")
+      ->capture_default_str()
+      ->type_name("N");
+  verb->add_flag("--resume", arguments->resume, "Go on with the run in --out; it ends as if never interrupted");
+  add_threads(*verb, arguments->threads);
+  add_json(*verb, arguments->json);
+  verb->footer(
+      "The whole data set is checked before the first epoch. A run may be killed at any moment and resumed.\n"
+      "The manifest: {\"labels\": [\"Liver\"], \"items\": [{\"image\": \"a.png\", \"split\": \"train\",\n"
+      "  \"masks\": {\"Liver\": \"a_liver.png\"}}, ...]}; a label without a mask is absent from that image.\nExample:\n"
+      "  ssam train --checkpoint sam_vit_b.pth --data manifest.json --recipe ssam --image-size 256 --out run");
+  verb->callback([&program, arguments] { program.run = [arguments] { return train(*arguments); }; });
+}
+
+}  // namespace ssam::cli
