@@ -8,12 +8,12 @@ TEST_CASE("a warm workspace allocates nothing and hands out aligned, disjoint me
   Context<Cpu> context(1);
   auto step = [&] {
     WorkspaceScope<Cpu> scope(context);
-    auto first = context.allocate<float>({1000, 1000});
-    auto second = context.allocate<double>({7});
+    auto first = allocate<float>(context, {1000, 1000});
+    auto second = allocate<double>(context, {7});
     CHECK(reinterpret_cast<std::uintptr_t>(second.data()) % 64 == 0);
     first.data()[first.size() - 1] = 3;
     WorkspaceScope<Cpu> inner(context);
-    auto third = context.allocate<float>({3000, 1000});
+    auto third = allocate<float>(context, {3000, 1000});
     for (Index i = 0; i < third.size(); ++i) third.data()[i] = 1;
     for (Index i = 0; i < second.size(); ++i) second.data()[i] = 2;
     CHECK(first.data()[first.size() - 1] == 3);
