@@ -131,6 +131,9 @@ class SsamModel {
     if constexpr (trains_encoder) sam.image_encoder.backward(context, record.encoder, dembedding, {});
   }
 
+  /// To be called when the prompt encoder's weights were replaced: what was derived from them is made anew.
+  void forget_positions() { positions_ = {}; }
+
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.inlined(self.sam);

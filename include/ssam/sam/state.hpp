@@ -137,6 +137,7 @@ void load_weights(SsamModel<Scalar, Device, Recipe>& model, StateDict state, con
     throw_mismatch(source, description, model.sam.config, missing, unexpected, misshapen);
   }
   for (auto& commit : commits) commit();
+  model.forget_positions();
 }
 
 /// Sets every adapter to its start (it then changes nothing) and TAL to PyTorch's initialisation.
