@@ -1,6 +1,9 @@
 // The command line `ssam`: every verb stands in a file of its own, verb_<name>.cpp.
 
+#include <unistd.h>
+
 #include <cstdio>
+#include <cstdlib>
 #include <iostream>
 #include <new>
 #include <ssam/core/version.hpp>
@@ -10,6 +13,15 @@
 namespace {
 
 constexpr int failure = 1, usage = 2;
+
+/// Threads that wait for work shall sleep: by default they spin for a millisecond after each parallel loop, and on a
+/// machine that others use too that slowed a small model down tenfold and more. OpenMP reads the environment before
+/// main(), so the program starts itself anew, once.
+void let_waiting_threads_sleep(char** arguments) {
+  if (std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
+  if (::setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
+  ::execv("/proc/self/exe", arguments);  // returns only where it cannot be done: then we go on as we are
+}
 
 int fail(const std::string& message, int code) {
   std::fflush(stdout);
@@ -30,6 +42,7 @@ int parse(ssam::cli::Program& program, int count, char** arguments) {
 }  // namespace
 
 int main(int count, char** arguments) {
+  let_waiting_threads_sleep(arguments);
   ssam::cli::Program program;
   program.app.name("ssam");
   program.app.description("Segment Anything with singular-value adapters (S-SAM): train, evaluate, segment, inspect.");
