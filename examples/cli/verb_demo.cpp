@@ -198,8 +198,9 @@ int demonstrate(const DemoOptions& options) {
     std::puts(results.dump(2).c_str());
   } else {
     std::printf("\n%s\n%s\n%s\nin %s: results.json, contact_sheet.png, overlays, adapters (runs/*/last); %s in all\n",
-                demo_table(rows).c_str(), demo_bars(rows).c_str(), dice_definition, options.out.string().c_str(),
-                as_duration(whole.seconds()).c_str());
+                demo_table(rows).c_str(), demo_bars(rows).c_str(),
+                "DSC = 2I / (P + T) per picture and label, 1 when both are empty; mean over pictures, then labels.",
+                options.out.string().c_str(), as_duration(whole.seconds()).c_str());
   }
   return 0;
 }

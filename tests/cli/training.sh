@@ -13,7 +13,7 @@ train() {  # recipe, folder, more
 }
 
 # A run that is killed and resumed ends as one that was not, bit for bit, on another number of threads too.
-long=(--epochs 12 --batch 4 --schedule cosine --warmup 3 --clip 1 --checkpoint-every 2)
+long=(--epochs 30 --batch 4 --schedule cosine --warmup 3 --clip 1 --checkpoint-every 2)
 expect 0 train ssam whole "${long[@]}"
 says "trainable params:"
 says "hashed label names"
@@ -25,7 +25,7 @@ until [ -s killed/metrics.jsonl ]; do
 done
 kill -9 $run
 wait $run 2>/dev/null
-[ "$(wc -l <killed/metrics.jsonl)" -lt 12 ] || fail "the run was complete before it was killed"
+[ "$(wc -l <killed/metrics.jsonl)" -lt 30 ] || fail "the run was complete before it was killed"
 expect 1 train ssam killed "${long[@]}"
 complains "--resume"
 expect 0 train ssam killed "${long[@]}" --resume --threads 1
@@ -33,7 +33,7 @@ says "resumed"
 for file in $last best/adapter_model.safetensors; do
   cmp "whole/$file" "killed/$file" || fail "the resumed run ended differently: $file"
 done
-[ "$(wc -l <killed/metrics.jsonl)" = 12 ] || fail "metrics.jsonl has not a line per epoch"
+[ "$(wc -l <killed/metrics.jsonl)" = 30 ] || fail "metrics.jsonl has not a line per epoch"
 expect 1 train ssam killed "${long[@]}" --weight-decay 0 --resume
 one_clear_line
 
