@@ -34,6 +34,7 @@ void* operator new(std::size_t bytes, std::align_val_t at) {
 void* operator new[](std::size_t bytes, std::align_val_t at) {
   return counted_or_throw(bytes, static_cast<std::size_t>(at));
 }
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // GCC sees one half of a pair inlined and not the other
 void operator delete(void* data) noexcept { std::free(data); }
 void operator delete[](void* data) noexcept { std::free(data); }
 void operator delete(void* data, std::size_t) noexcept { std::free(data); }
