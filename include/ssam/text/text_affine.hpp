@@ -29,7 +29,7 @@ class TextAffine {
         num_batches_tracked(Shape{}) {}
 
   /// text [B, text_dim] -> token [B, channels]. In training (and where TAL is trained) batch statistics are used and
-  /// the running ones updated; a batch of 1 then throws ConfigError.
+  /// the running ones updated; a batch of 1 has none and takes the running ones.
   void forward(Context<Device>& context, ConstView text, View token, Record& record) {
     const Index batch = text.dim(0), channels = token.dim(1);
     const View active = allocate<Scalar>(context, {batch, channels});
