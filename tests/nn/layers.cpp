@@ -99,7 +99,8 @@ TEST_CASE("gradients of the text affine layer, on batch and on running statistic
     CHECK(record.batch_statistics == false);
     const double first = run(true);
     CHECK(record.batch_statistics == (batch > 1));
-    // Running statistics move, the answer on this batch does not (but for how the compiler sums it up in the two calls).
+    // Running statistics move, the answer on this batch does not (but for how the compiler sums it up in the two
+    // calls).
     CHECK(run(false) == doctest::Approx(first).epsilon(1e-14));
     check_parameters(
         text_affine, [&] { return run(false); }, 4);
