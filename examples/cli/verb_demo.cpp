@@ -15,7 +15,7 @@ namespace {
 
 struct DemoOptions {
   std::filesystem::path out = "ssam_demo", checkpoint = SSAM_DEMO_CHECKPOINT;
-  Index epochs = 8;
+  Index epochs = 12;
   std::uint64_t seed = 0;
   int threads = 0;
   bool json = false;
@@ -23,14 +23,15 @@ struct DemoOptions {
 
 // One budget for every recipe: the same pictures, passes, batches and learning rates. Nothing is chosen per recipe.
 constexpr demo::SplitCounts pictures{.train = 120, .val = 0, .test = 40};
-constexpr Index picture_size = 128, batch = 16, shown_pictures = 4;
+constexpr Index picture_size = 128, batch = 8, shown_pictures = 4;
 
 TrainOptions budget(const DemoOptions& options) {
   TrainOptions training;
   training.epochs = options.epochs;
   training.batch = batch;
   training.labels_together = true;
-  training.lr = 1e-3;
+  training.lr = 5e-4;
+  training.clip_norm = 1;
   training.schedule.kind = Schedule::cosine;
   training.schedule.warmup_steps = 20;
   training.seed = options.seed;
