@@ -28,6 +28,12 @@ void* counted_or_throw(std::size_t bytes, std::size_t alignment) {
 extern "C" void* aligned_alloc(std::size_t alignment, std::size_t bytes) noexcept { return counted(bytes, alignment); }
 void* operator new(std::size_t bytes) { return counted_or_throw(bytes, alignof(std::max_align_t)); }
 void* operator new[](std::size_t bytes) { return counted_or_throw(bytes, alignof(std::max_align_t)); }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
+  return counted(bytes, alignof(std::max_align_t));
+}
+void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept {
+  return counted(bytes, alignof(std::max_align_t));
+}
 void* operator new(std::size_t bytes, std::align_val_t at) {
   return counted_or_throw(bytes, static_cast<std::size_t>(at));
 }
