@@ -15,6 +15,12 @@ using InMatrix = std::type_identity_t<MatrixView<const S, Device>>;
 template <class S, class Device>
 using MaybeOut = std::type_identity_t<TensorView<S, Device>>;
 
+/// Results where `S` is given, not deduced (all ops of a GPU, whose tag is deduced from the context only).
+template <class S, class Device>
+using Out = std::type_identity_t<TensorView<S, Device>>;
+template <class S, class Device>
+using OutMatrix = std::type_identity_t<MatrixView<S, Device>>;
+
 /// Whether a GEMM operand is used as it lies or transposed.
 enum class Op { none, transpose };
 
