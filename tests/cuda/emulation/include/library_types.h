@@ -1,0 +1,10 @@
+#pragma once
+
+/// The emulation's part of CUDA's library_types.h: the element types it multiplies and factors.
+enum cudaDataType_t {
+  CUDA_R_32F = 0,
+  CUDA_R_64F = 1,
+  CUDA_R_16F = 2,
+  CUDA_R_16BF = 14,
+};
+using cudaDataType = cudaDataType_t;
