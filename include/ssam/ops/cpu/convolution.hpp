@@ -1,31 +1,17 @@
 #pragma once
 
+#include <ssam/ops/convolution_geometry.hpp>
 #include <ssam/ops/cpu/kernel.hpp>
 
 namespace ssam::ops {
-
-namespace detail {
-
-/// Output extent of a convolution along one axis. Throws ShapeError when the kernel does not fit the padded input.
-inline Index convolution_extent(Index extent, Index kernel, Index stride, Index pad, const char* op) {
-  require(kernel > 0 && stride > 0 && pad >= 0 && pad < kernel, op, "kernel > 0, stride > 0, 0 <= pad < kernel");
-  require(kernel - pad <= extent + pad, op, "a kernel that fits the padded input");
-  return (extent + 2 * pad - kernel) / stride + 1;
-}
-
-}  // namespace detail
 
 /// The patches of a convolution as rows: x [B, H, W, C] -> cols [B * oh * ow, kernel * kernel * C], a row ordered
 /// (kh, kw, c), zeros where a patch hangs over the border.
 template <class S>
 void im2col(Context<Cpu>& context, In<S, Cpu> x, Index kernel, Index stride, Index pad, MatrixView<S, Cpu> cols) {
-  require(x.shape().rank() == 4, "im2col", "a feature map [B, H, W, C]");
-  const Index batch = x.dim(0), height = x.dim(1), width = x.dim(2), channels = x.dim(3);
-  const Index oh = detail::convolution_extent(height, kernel, stride, pad, "im2col");
-  const Index ow = detail::convolution_extent(width, kernel, stride, pad, "im2col");
-  require(cols.rows == batch * oh * ow && cols.cols == kernel * kernel * channels, "im2col",
-          "columns [B * oh * ow, kernel * kernel * C]");
-  context.parallel_for(batch * oh, [&](Index row) {
+  const detail::PatchGeometry at(x.shape(), kernel, stride, pad, cols.rows, cols.cols, "im2col");
+  const Index height = at.height, width = at.width, channels = at.channels, oh = at.oh, ow = at.ow;
+  context.parallel_for(at.batch * oh, [&](Index row) {
     const S* image = x.data() + row / oh * height * width * channels;
     const Index top = row % oh * stride - pad;
     for (Index j = 0; j < ow; ++j) {
@@ -51,14 +37,10 @@ void im2col(Context<Cpu>& context, In<S, Cpu> x, Index kernel, Index stride, Ind
 template <class S>
 void col2im(Context<Cpu>& context, InMatrix<S, Cpu> cols, Index kernel, Index stride, Index pad,
             TensorView<S, Cpu> dx) {
-  require(dx.shape().rank() == 4, "col2im", "a feature map [B, H, W, C]");
-  const Index batch = dx.dim(0), height = dx.dim(1), width = dx.dim(2), channels = dx.dim(3);
-  const Index oh = detail::convolution_extent(height, kernel, stride, pad, "col2im");
-  const Index ow = detail::convolution_extent(width, kernel, stride, pad, "col2im");
-  require(cols.rows == batch * oh * ow && cols.cols == kernel * kernel * channels, "col2im",
-          "columns [B * oh * ow, kernel * kernel * C]");
+  const detail::PatchGeometry at(dx.shape(), kernel, stride, pad, cols.rows, cols.cols, "col2im");
+  const Index height = at.height, width = at.width, channels = at.channels, oh = at.oh, ow = at.ow;
   // One work item gathers one row of the image, so that no two items write to the same place.
-  context.parallel_for(batch * height, [&](Index row) {
+  context.parallel_for(at.batch * height, [&](Index row) {
     S* image_row = dx.data() + row * width * channels;
     std::fill(image_row, image_row + width * channels, S(0));
     for (Index kh = 0; kh < kernel; ++kh) {
@@ -80,9 +62,7 @@ void col2im(Context<Cpu>& context, InMatrix<S, Cpu> cols, Index kernel, Index st
 /// y [B, 2H, 2W, C].
 template <class S>
 void pixel_shuffle(Context<Cpu>& context, In<S, Cpu> x, TensorView<S, Cpu> y) {
-  require(x.shape().rank() == 4 && y.shape() == Shape{x.dim(0), 2 * x.dim(1), 2 * x.dim(2), x.dim(3) / 4} &&
-              x.size() == y.size(),
-          "pixel_shuffle", "[B, H, W, 4 * C] -> [B, 2H, 2W, C]");
+  detail::require_pixel_shuffle(x.shape(), y.shape(), "pixel_shuffle");
   const Index width = x.dim(2), run = x.dim(3) / 2;
   context.parallel_for(x.dim(0) * x.dim(1) * 2, [&](Index row) {
     const S* from = x.data() + row / 2 * width * 2 * run + row % 2 * run;
@@ -94,9 +74,7 @@ void pixel_shuffle(Context<Cpu>& context, In<S, Cpu> x, TensorView<S, Cpu> y) {
 /// The inverse (and adjoint) of pixel_shuffle: y [B, 2H, 2W, C] -> x [B, H, W, 4 * C].
 template <class S>
 void pixel_unshuffle(Context<Cpu>& context, In<S, Cpu> y, TensorView<S, Cpu> x) {
-  require(x.shape().rank() == 4 && y.shape() == Shape{x.dim(0), 2 * x.dim(1), 2 * x.dim(2), x.dim(3) / 4} &&
-              x.size() == y.size(),
-          "pixel_unshuffle", "[B, 2H, 2W, C] -> [B, H, W, 4 * C]");
+  detail::require_pixel_shuffle(x.shape(), y.shape(), "pixel_unshuffle");
   const Index width = x.dim(2), run = x.dim(3) / 2;
   context.parallel_for(x.dim(0) * x.dim(1) * 2, [&](Index row) {
     S* to = x.data() + row / 2 * width * 2 * run + row % 2 * run;
@@ -130,16 +108,14 @@ void transpose_batch(Context<Cpu>& context, Index batch, Index rows, Index cols,
 /// x [B, C, H, W] -> y [B, H, W, C]
 template <class S>
 void nchw_to_nhwc(Context<Cpu>& context, In<S, Cpu> x, TensorView<S, Cpu> y) {
-  require(x.shape().rank() == 4 && y.shape() == Shape{x.dim(0), x.dim(2), x.dim(3), x.dim(1)}, "nchw_to_nhwc",
-          "[B, C, H, W] -> [B, H, W, C]");
+  detail::require_nchw(x.shape(), y.shape(), "nchw_to_nhwc");
   detail::transpose_batch(context, x.dim(0), x.dim(1), x.dim(2) * x.dim(3), x.data(), y.data());
 }
 
 /// x [B, H, W, C] -> y [B, C, H, W]
 template <class S>
 void nhwc_to_nchw(Context<Cpu>& context, In<S, Cpu> x, TensorView<S, Cpu> y) {
-  require(x.shape().rank() == 4 && y.shape() == Shape{x.dim(0), x.dim(3), x.dim(1), x.dim(2)}, "nhwc_to_nchw",
-          "[B, H, W, C] -> [B, C, H, W]");
+  detail::require_nchw(y.shape(), x.shape(), "nhwc_to_nchw");
   detail::transpose_batch(context, x.dim(0), x.dim(1) * x.dim(2), x.dim(3), x.data(), y.data());
 }
 

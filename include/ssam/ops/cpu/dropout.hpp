@@ -1,6 +1,7 @@
 #pragma once
 
-#include <ssam/ops/views.hpp>
+#include <ssam/ops/dropout_mask.hpp>
+#include <ssam/ops/shape_checks.hpp>
 
 namespace ssam::ops {
 
@@ -8,16 +9,10 @@ namespace ssam::ops {
 /// the same one, no mask is stored, and the thread count does not matter. `out` may alias x.
 template <class S>
 void dropout(Context<Cpu>& context, In<S, Cpu> x, double rate, std::uint64_t key, TensorView<S, Cpu> out) {
-  require(x.size() == out.size(), "dropout", "equal sizes");
-  const S scale = static_cast<S>(1 / (1 - rate));
-  const auto threshold = static_cast<std::uint64_t>(rate * 0x1p32);
+  detail::require_one_size("dropout", out, x);
+  const detail::DropoutMask<S> mask(rate, key);
   context.parallel_ranges(x.size(), 1 << 14, [&](Index begin, Index end) {
-    for (Index i = begin; i < end; ++i) {
-      std::uint64_t z = key + 0x9E3779B97F4A7C15ull * static_cast<std::uint64_t>(i + 1);
-      z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-      z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-      out.data()[i] = (z >> 32) < threshold ? S(0) : x.data()[i] * scale;
-    }
+    for (Index i = begin; i < end; ++i) out.data()[i] = mask(x.data()[i], i);
   });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ssam/ops/cpu/kernel.hpp>
+#include <ssam/ops/shape_checks.hpp>
 
 namespace ssam::ops {
 
@@ -13,7 +14,7 @@ void fill(Context<Cpu>& context, TensorView<S, Cpu> x, std::type_identity_t<S> v
 /// dst = src, the same number of elements.
 template <class S>
 void copy(Context<Cpu>& context, In<S, Cpu> src, TensorView<S, Cpu> dst) {
-  require(src.size() == dst.size(), "copy", "as many elements in the source as in the result");
+  detail::require_one_size("copy", dst, src);
   detail::for_elements(context, dst.size(),
                        [&](Index i, Index n) { detail::array(dst.data() + i, n) = detail::array(src.data() + i, n); });
 }
@@ -21,7 +22,7 @@ void copy(Context<Cpu>& context, In<S, Cpu> src, TensorView<S, Cpu> dst) {
 /// dst = src with any strides; a source stride of 0 repeats one row.
 template <class S>
 void copy_matrix(Context<Cpu>& context, InMatrix<S, Cpu> src, MatrixView<S, Cpu> dst) {
-  require(src.rows == dst.rows && src.cols == dst.cols, "copy_matrix", "equal rows and columns");
+  detail::require_same_extents("copy_matrix", src, dst);
   detail::for_rows(context, dst.rows, dst.cols, [&](Index r) {
     detail::array(dst.data + r * dst.stride, dst.cols) = detail::array(src.data + r * src.stride, dst.cols);
   });
@@ -30,7 +31,7 @@ void copy_matrix(Context<Cpu>& context, InMatrix<S, Cpu> src, MatrixView<S, Cpu>
 /// dst += src with any strides; a source stride of 0 repeats one row.
 template <class S>
 void accumulate_matrix(Context<Cpu>& context, InMatrix<S, Cpu> src, MatrixView<S, Cpu> dst) {
-  require(src.rows == dst.rows && src.cols == dst.cols, "accumulate_matrix", "equal rows and columns");
+  detail::require_same_extents("accumulate_matrix", src, dst);
   detail::for_rows(context, dst.rows, dst.cols, [&](Index r) {
     detail::array(dst.data + r * dst.stride, dst.cols) += detail::array(src.data + r * src.stride, dst.cols);
   });
@@ -39,7 +40,7 @@ void accumulate_matrix(Context<Cpu>& context, InMatrix<S, Cpu> src, MatrixView<S
 /// out = a + b; `out` may be `a` or `b`.
 template <class S>
 void add(Context<Cpu>& context, In<S, Cpu> a, In<S, Cpu> b, TensorView<S, Cpu> out) {
-  require(a.size() == out.size() && b.size() == out.size(), "add", "three tensors of one size");
+  detail::require_one_size("add", out, a, b);
   detail::for_elements(context, out.size(), [&](Index i, Index n) {
     detail::array(out.data() + i, n) = detail::array(a.data() + i, n) + detail::array(b.data() + i, n);
   });
@@ -48,7 +49,7 @@ void add(Context<Cpu>& context, In<S, Cpu> a, In<S, Cpu> b, TensorView<S, Cpu> o
 /// dst += src
 template <class S>
 void accumulate(Context<Cpu>& context, In<S, Cpu> src, TensorView<S, Cpu> dst) {
-  require(src.size() == dst.size(), "accumulate", "as many elements in the source as in the result");
+  detail::require_one_size("accumulate", dst, src);
   detail::for_elements(context, dst.size(),
                        [&](Index i, Index n) { detail::array(dst.data() + i, n) += detail::array(src.data() + i, n); });
 }
@@ -62,7 +63,7 @@ void scale(Context<Cpu>& context, std::type_identity_t<S> factor, TensorView<S, 
 /// x[r, :] += row
 template <class S>
 void add_row(Context<Cpu>& context, In<S, Cpu> row, MatrixView<S, Cpu> x) {
-  require(row.size() == x.cols, "add_row", "as many elements in the row as columns");
+  detail::require_row("add_row", row, x.cols);
   detail::for_rows(context, x.rows, x.cols,
                    [&](Index r) { detail::array(x.data + r * x.stride, x.cols) += detail::array(row.data(), x.cols); });
 }
@@ -70,8 +71,8 @@ void add_row(Context<Cpu>& context, In<S, Cpu> row, MatrixView<S, Cpu> x) {
 /// out[r, c] = x[r, c] * row[c]; `out` may be `x`.
 template <class S>
 void multiply_row(Context<Cpu>& context, InMatrix<S, Cpu> x, In<S, Cpu> row, MatrixView<S, Cpu> out) {
-  require(x.rows == out.rows && x.cols == out.cols, "multiply_row", "equal rows and columns");
-  require(row.size() == x.cols, "multiply_row", "as many elements in the row as columns");
+  detail::require_same_extents("multiply_row", x, out);
+  detail::require_row("multiply_row", row, x.cols);
   detail::for_rows(context, out.rows, out.cols, [&](Index r) {
     detail::array(out.data + r * out.stride, out.cols) =
         detail::array(x.data + r * x.stride, out.cols) * detail::array(row.data(), out.cols);
@@ -81,7 +82,7 @@ void multiply_row(Context<Cpu>& context, InMatrix<S, Cpu> x, In<S, Cpu> row, Mat
 /// out = a * b, element by element; `out` may be `a` or `b`.
 template <class S>
 void multiply_elements(Context<Cpu>& context, In<S, Cpu> a, In<S, Cpu> b, TensorView<S, Cpu> out) {
-  require(a.size() == out.size() && b.size() == out.size(), "multiply_elements", "three tensors of one size");
+  detail::require_one_size("multiply_elements", out, a, b);
   detail::for_elements(context, out.size(), [&](Index i, Index n) {
     detail::array(out.data() + i, n) = detail::array(a.data() + i, n) * detail::array(b.data() + i, n);
   });
@@ -90,7 +91,7 @@ void multiply_elements(Context<Cpu>& context, In<S, Cpu> a, In<S, Cpu> b, Tensor
 /// row[c] += sum over r of x[r, c]
 template <class S>
 void sum_rows(Context<Cpu>& context, InMatrix<S, Cpu> x, TensorView<S, Cpu> row) {
-  require(row.size() == x.cols, "sum_rows", "as many elements in the row as columns");
+  detail::require_row("sum_rows", row, x.cols);
   WorkspaceScope scope(context);
   const auto partial = detail::partial_sums<S>(context, x.rows, x.cols, [&](Index begin, Index end, S* sums) {
     for (Index r = begin; r < end; ++r) detail::array(sums, x.cols) += detail::array(x.data + r * x.stride, x.cols);
@@ -101,8 +102,8 @@ void sum_rows(Context<Cpu>& context, InMatrix<S, Cpu> x, TensorView<S, Cpu> row)
 /// row[c] += sum over r of a[r, c] * b[r, c]
 template <class S>
 void dot_rows(Context<Cpu>& context, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b, TensorView<S, Cpu> row) {
-  require(a.rows == b.rows && a.cols == b.cols, "dot_rows", "two matrices of one shape");
-  require(row.size() == a.cols, "dot_rows", "as many elements in the row as columns");
+  detail::require_same_extents("dot_rows", a, b);
+  detail::require_row("dot_rows", row, a.cols);
   WorkspaceScope scope(context);
   const auto partial = detail::partial_sums<S>(context, a.rows, a.cols, [&](Index begin, Index end, S* sums) {
     for (Index r = begin; r < end; ++r) {

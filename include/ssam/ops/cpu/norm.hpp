@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <ssam/ops/cpu/kernel.hpp>
+#include <ssam/ops/shape_checks.hpp>
 
 namespace ssam::ops {
 
@@ -14,10 +15,9 @@ void layer_norm_forward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, 
                         MaybeOut<S, Cpu> rstd) {
   const auto in = x.matrix();
   const Index cols = in.cols;
-  require(x.size() == y.size(), "layer_norm_forward", "two tensors of one size");
-  require(weight.size() == cols && bias.size() == cols, "layer_norm_forward", "weight and bias as long as a row");
-  require((mean.empty() || mean.size() == in.rows) && (rstd.empty() || rstd.size() == in.rows), "layer_norm_forward",
-          "one mean and one rstd per row");
+  detail::require_one_size("layer_norm_forward", y, x);
+  detail::require_norm("layer_norm_forward", in.rows, cols, {weight.size(), bias.size()},
+                       {detail::optional_size(mean, in.rows), detail::optional_size(rstd, in.rows)});
   const auto w = detail::array(weight.data(), cols), b = detail::array(bias.data(), cols);
   detail::for_rows(context, in.rows, cols, [&](Index r) {
     const auto row = detail::array(in.data + r * cols, cols);
@@ -35,12 +35,11 @@ void layer_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight,
                          In<S, Cpu> dy, TensorView<S, Cpu> dx, MaybeOut<S, Cpu> dweight, MaybeOut<S, Cpu> dbias) {
   const auto in = x.matrix();
   const Index rows = in.rows, cols = in.cols;
-  require(x.size() == dy.size() && (dx.empty() || dx.size() == x.size()), "layer_norm_backward",
-          "x, dy and dx of one size");
-  require(
-      weight.size() == cols && (dweight.empty() || dweight.size() == cols) && (dbias.empty() || dbias.size() == cols),
-      "layer_norm_backward", "weight, dweight and dbias as long as a row");
-  require(mean.size() == rows && rstd.size() == rows, "layer_norm_backward", "one mean and one rstd per row");
+  detail::require_one_size("layer_norm_backward", x, dy);
+  require(detail::optional_size(dx, x.size()) == x.size(), "layer_norm_backward", "dx as large as x");
+  detail::require_norm("layer_norm_backward", rows, cols,
+                       {weight.size(), detail::optional_size(dweight, cols), detail::optional_size(dbias, cols)},
+                       {mean.size(), rstd.size()});
   // The sums over rows come first: dx may overwrite dy.
   if (!dweight.empty() || !dbias.empty()) {
     WorkspaceScope scope(context);
@@ -67,15 +66,6 @@ void layer_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight,
   });
 }
 
-namespace detail {
-
-inline void require_batch_norm(Index batch, Index channels, std::initializer_list<Index> per_channel, const char* op) {
-  require(batch > 0 && channels > 0, op, "a non-empty matrix");
-  for (const Index size : per_channel) require(size == channels, op, "one value per channel");
-}
-
-}  // namespace detail
-
 /// BatchNorm1d on x [B, C] with the statistics of the batch (PyTorch): y = (x - mean) * rstd * weight + bias with the
 /// biased variance; running = (1 - momentum) * running + momentum * statistic, the running variance with the unbiased
 /// one. mean, rstd [C] are kept for the backward pass. Throws ConfigError for B = 1 (no variance).
@@ -86,15 +76,11 @@ void batch_norm_forward_training(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu>
                                  TensorView<S, Cpu> mean, TensorView<S, Cpu> rstd) {
   const auto in = x.matrix();
   const Index batch = in.rows, channels = in.cols;
-  require(x.size() == y.size(), "batch_norm_forward_training", "two tensors of one size");
+  detail::require_one_size("batch_norm_forward_training", y, x);
   detail::require_batch_norm(
-      batch, channels, {weight.size(), bias.size(), running_mean.size(), running_var.size(), mean.size(), rstd.size()},
-      "batch_norm_forward_training");
-  if (batch == 1) {
-    throw ConfigError(ErrorText{.what = "batch norm cannot train on a batch of one",
-                                .where = "batch_norm_forward_training",
-                                .advice = "use a batch of at least two samples"});
-  }
+      "batch_norm_forward_training", batch, channels,
+      {weight.size(), bias.size(), running_mean.size(), running_var.size(), mean.size(), rstd.size()});
+  detail::require_batch_statistics("batch_norm_forward_training", batch);
   context.parallel_ranges(channels, 64, [&](Index begin, Index end) {
     for (Index c = begin; c < end; ++c) {
       double sum = 0, squares = 0;
@@ -126,9 +112,9 @@ void batch_norm_forward_eval(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> wei
                              TensorView<S, Cpu> y) {
   const auto in = x.matrix();
   const Index cols = in.cols;
-  require(x.size() == y.size(), "batch_norm_forward_eval", "two tensors of one size");
-  detail::require_batch_norm(in.rows, cols, {weight.size(), bias.size(), running_mean.size(), running_var.size()},
-                             "batch_norm_forward_eval");
+  detail::require_one_size("batch_norm_forward_eval", y, x);
+  detail::require_batch_norm("batch_norm_forward_eval", in.rows, cols,
+                             {weight.size(), bias.size(), running_mean.size(), running_var.size()});
   detail::for_rows(context, in.rows, cols, [&](Index r) {
     detail::array(y.data() + r * cols, cols) =
         (detail::array(in.data + r * cols, cols) - detail::array(running_mean.data(), cols)) /
@@ -144,12 +130,11 @@ void batch_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight,
                          In<S, Cpu> dy, TensorView<S, Cpu> dx, MaybeOut<S, Cpu> dweight, MaybeOut<S, Cpu> dbias) {
   const auto in = x.matrix();
   const Index batch = in.rows, channels = in.cols;
-  require(x.size() == dy.size() && (dx.empty() || dx.size() == x.size()), "batch_norm_backward",
-          "x, dy and dx of one size");
-  detail::require_batch_norm(batch, channels,
-                             {weight.size(), mean.size(), rstd.size(), dweight.empty() ? channels : dweight.size(),
-                              dbias.empty() ? channels : dbias.size()},
-                             "batch_norm_backward");
+  detail::require_one_size("batch_norm_backward", x, dy);
+  require(detail::optional_size(dx, x.size()) == x.size(), "batch_norm_backward", "dx as large as x");
+  detail::require_batch_norm("batch_norm_backward", batch, channels,
+                             {weight.size(), mean.size(), rstd.size(), detail::optional_size(dweight, channels),
+                              detail::optional_size(dbias, channels)});
   context.parallel_ranges(channels, 64, [&](Index begin, Index end) {
     for (Index c = begin; c < end; ++c) {
       const S center = mean.data()[c], scale = rstd.data()[c];

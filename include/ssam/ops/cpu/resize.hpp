@@ -1,31 +1,9 @@
 #pragma once
 
 #include <ssam/ops/cpu/kernel.hpp>
+#include <ssam/ops/linear_axis.hpp>
 
 namespace ssam::ops {
-
-namespace detail {
-
-/// Where one output position of a linear interpolation reads: (1 - weight) * in[low] + weight * in[high].
-struct LinearTap {
-  Index low, high;
-  double weight;
-};
-
-/// PyTorch's align_corners=False: output i lies at (i + 0.5) * in / out - 0.5, not below 0.
-inline LinearTap linear_tap(Index i, Index in, Index out) {
-  const double scale = static_cast<double>(in) / static_cast<double>(out);
-  const double position = std::max(0.0, (static_cast<double>(i) + 0.5) * scale - 0.5);
-  const Index low = std::min(static_cast<Index>(position), in - 1);
-  return {low, std::min(low + 1, in - 1), std::min(position - static_cast<double>(low), 1.0)};
-}
-
-inline void require_resize(const Shape& x, const Shape& y, const char* op) {
-  require(x.rank() == 4 && y.rank() == 4 && x[0] == y[0] && x[3] == y[3], op, "[B, H, W, C] and [B, h, w, C]");
-  require(x[1] > 0 && x[2] > 0 && y[1] > 0 && y[2] > 0, op, "non-empty images");
-}
-
-}  // namespace detail
 
 /// Bilinear interpolation with PyTorch's align_corners=False: x [B, H, W, C] -> y [B, h, w, C]. H = h = 1 is the linear
 /// interpolation of a sequence.
@@ -34,10 +12,11 @@ void resize_bilinear_forward(Context<Cpu>& context, In<S, Cpu> x, TensorView<S, 
   detail::require_resize(x.shape(), y.shape(), "resize_bilinear_forward");
   const Index height = x.dim(1), width = x.dim(2), channels = x.dim(3), h = y.dim(1), w = y.dim(2);
   const Index rows = y.dim(0) * h;
+  const detail::LinearAxis down(height, h), across(width, w);
   WorkspaceScope scope(context);
   const auto mixed_rows = allocate<S>(context, {detail::slot_count(context, rows), width * channels});
   detail::parallel_slots(context, rows, [&](Index row, Index slot) {
-    const auto vertical = detail::linear_tap(row % h, height, h);
+    const auto vertical = down.tap(row % h);
     const S* image = x.data() + row / h * height * width * channels;
     S* mixed = mixed_rows.slice(slot).data();
     const S lower = static_cast<S>(vertical.weight);
@@ -46,7 +25,7 @@ void resize_bilinear_forward(Context<Cpu>& context, In<S, Cpu> x, TensorView<S, 
         lower * detail::array(image + vertical.high * width * channels, width * channels);
     S* out = y.data() + row * w * channels;
     for (Index j = 0; j < w; ++j, out += channels) {
-      const auto tap = detail::linear_tap(j, width, w);
+      const auto tap = across.tap(j);
       const S right = static_cast<S>(tap.weight), left = S(1) - right;
       const S* low = mixed + tap.low * channels;
       const S* high = mixed + tap.high * channels;
@@ -61,6 +40,7 @@ void resize_bilinear_backward(Context<Cpu>& context, In<S, Cpu> dy, TensorView<S
   detail::require_resize(dx.shape(), dy.shape(), "resize_bilinear_backward");
   const Index height = dx.dim(1), width = dx.dim(2), channels = dx.dim(3), h = dy.dim(1), w = dy.dim(2);
   const Index rows = dx.dim(0) * height;
+  const detail::LinearAxis down(height, h), across(width, w);
   WorkspaceScope scope(context);
   const auto mixed_rows = allocate<S>(context, {detail::slot_count(context, rows), w * channels});
   // One work item gathers one row of dx: first the rows of dy that read it, then their columns.
@@ -68,18 +48,16 @@ void resize_bilinear_backward(Context<Cpu>& context, In<S, Cpu> dy, TensorView<S
     const S* image = dy.data() + row / height * h * w * channels;
     auto mixed = detail::array(mixed_rows.slice(slot).data(), w * channels);
     mixed = S(0);
-    for (Index i = 0; i < h; ++i) {
-      const auto tap = detail::linear_tap(i, height, h);
-      if (tap.low > row % height) break;
-      const double weight =
-          (tap.low == row % height ? 1 - tap.weight : 0) + (tap.high == row % height ? tap.weight : 0);
+    const auto readers = down.readers(row % height);
+    for (Index i = readers.begin; i < readers.end; ++i) {
+      const double weight = down.weight(i, row % height);
       if (weight != 0) mixed += static_cast<S>(weight) * detail::array(image + i * w * channels, w * channels);
     }
     S* out = dx.data() + row * width * channels;
     std::fill(out, out + width * channels, S(0));
     const S* from = mixed.data();
     for (Index j = 0; j < w; ++j, from += channels) {
-      const auto tap = detail::linear_tap(j, width, w);
+      const auto tap = across.tap(j);
       const S right = static_cast<S>(tap.weight), left = S(1) - right;
       S* low = out + tap.low * channels;
       S* high = out + tap.high * channels;
@@ -98,9 +76,9 @@ void adaptive_average_pool(Context<Cpu>& context, In<S, Cpu> x, TensorView<S, Cp
   detail::require_resize(x.shape(), y.shape(), "adaptive_average_pool");
   const Index height = x.dim(1), width = x.dim(2), channels = x.dim(3), h = y.dim(1), w = y.dim(2);
   context.parallel_for(y.dim(0) * h, [&](Index row) {
-    const Index i = row % h, top = i * height / h, bottom = ((i + 1) * height + h - 1) / h;
+    const auto [top, bottom] = detail::pool_range(row % h, height, h);
     for (Index j = 0; j < w; ++j) {
-      const Index left = j * width / w, right = ((j + 1) * width + w - 1) / w;
+      const auto [left, right] = detail::pool_range(j, width, w);
       auto out = detail::array(y.data() + (row * w + j) * channels, channels);
       out = S(0);
       for (Index r = top; r < bottom; ++r) {
