@@ -1,0 +1,4 @@
+#pragma once
+
+#include <ssam/ops/cuda/batch_norm.cuh>
+#include <ssam/ops/cuda/layer_norm.cuh>
