@@ -47,12 +47,6 @@ bool same_every_time(const Run& run) {
 #endif
 }
 
-/// The one GPU context of the parity tests.
-inline Context<Cuda>& cuda_context() {
-  static Context<Cuda> context(1);
-  return context;
-}
-
 /// Scratch that a kernel reads before it was written is NaN.
 inline void poison_workspace(Context<Cuda>& context) {
   const std::size_t bytes = context.workspace.capacity();
@@ -105,10 +99,11 @@ ParityResult<S> run_on(Context<Device>& context, const std::vector<Tensor<S, Cpu
 template <class S, class F>
 void check_parity(const std::vector<Tensor<S, Cpu>>& tensors, const F& op, double tolerance = parity_tolerance<S>) {
   Context<Cpu> host(1);
+  Context<Cuda> device(1);
   const ParityResult<S> expected = run_on<S>(host, tensors, op);
   ParityResult<S> found;
   CHECK(same_every_time([&] {
-    found = run_on<S>(cuda_context(), tensors, op);
+    found = run_on<S>(device, tensors, op);
     return found.bits();
   }));
   for (std::size_t i = 0; i < tensors.size(); ++i) {
