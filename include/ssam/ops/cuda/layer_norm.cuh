@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(layer_norm_threads)
   const Index end = row < rows ? cols : 0;
   Unit values[layer_norm_units];
   S sum = 0;
-#pragma unroll
+  SSAM_UNROLL
   for (int u = 0; u < layer_norm_units; ++u) {
     const Index c = (u * lanes + lane) * Unit::size;
     if (c >= end) continue;
@@ -36,13 +36,13 @@ __global__ void __launch_bounds__(layer_norm_threads)
   }
   const S center = lanes_sum(sum, lanes) / static_cast<S>(cols);
   S squares = 0;
-#pragma unroll
+  SSAM_UNROLL
   for (int u = 0; u < layer_norm_units; ++u) {
     if ((u * lanes + lane) * Unit::size >= end) continue;
     for (int i = 0; i < Unit::size; ++i) squares += (values[u].at[i] - center) * (values[u].at[i] - center);
   }
   const S scale = S(1) / std::sqrt(lanes_sum(squares, lanes) / static_cast<S>(cols) + eps);
-#pragma unroll
+  SSAM_UNROLL
   for (int u = 0; u < layer_norm_units; ++u) {
     const Index c = (u * lanes + lane) * Unit::size;
     if (c >= end) continue;
@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(layer_norm_threads)
   const S center = row < rows ? mean[row] : S(0), scale = row < rows ? rstd[row] : S(0);
   Unit off[layer_norm_units], grad[layer_norm_units];  // x - mean, g
   S sum = 0, dot = 0;
-#pragma unroll
+  SSAM_UNROLL
   for (int u = 0; u < layer_norm_units; ++u) {
     const Index c = (u * lanes + lane) * Unit::size;
     if (c >= end) continue;
@@ -112,7 +112,7 @@ __global__ void __launch_bounds__(layer_norm_threads)
   }
   const S shift = lanes_sum(sum, lanes) / static_cast<S>(cols);
   const S slope = lanes_sum(dot, lanes) * scale * scale / static_cast<S>(cols);
-#pragma unroll
+  SSAM_UNROLL
   for (int u = 0; u < layer_norm_units; ++u) {
     const Index c = (u * lanes + lane) * Unit::size;
     if (c >= end) continue;
