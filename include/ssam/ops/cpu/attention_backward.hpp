@@ -12,7 +12,7 @@ namespace detail {
 template <class S>
 Rows<S> key_gradient(const AttentionGeometry& g, const AttentionItem& item, MatrixView<S, Cpu> to, S* scratch) {
   if (g.window > 0) return {scratch, g.head_dim};
-  return {to.data + item.index / g.heads * g.keys * to.stride + item.column, to.stride};
+  return {to.data + item.key_token * to.stride + item.column, to.stride};
 }
 
 /// Carries the gradients of a window's keys (or values) to their tokens; those of padded tokens are summed to `pad`.
@@ -67,16 +67,9 @@ void attention_backward(Context<Cpu>& context, const AttentionGeometry& g, InMat
                         MaybeOut<S, Cpu> drel_h, MaybeOut<S, Cpu> drel_w) {
   using detail::array, detail::gemm_serial, detail::key_tile, detail::query_tile;
   constexpr const char* op = "attention_backward";
-  detail::require_attention<S>(g, q, k, v, pad_row, rel_h, rel_w, op);
-  for (const auto& m : {out, dout, InMatrix<S, Cpu>(dq)}) {
-    require(m.rows == q.rows && m.cols == q.cols, op, "out, dout and dq of the shape of the queries");
-  }
-  for (const auto& m : {dk, dv})
-    require(m.rows == k.rows && m.cols == k.cols, op, "dk and dv of the shape of the keys");
-  require(lse.size() == attention_lse_size(g), op, "attention_lse_size log-sum-exps");
-  require(dpad_row.empty() || dpad_row.size() == 3 * q.cols, op, "a padding row [3 * heads * head_dim]");
-  require((drel_h.empty() || drel_h.size() == rel_h.size()) && (drel_w.empty() || drel_w.size() == rel_w.size()), op,
-          "gradients of the shape of the relative position tables");
+  detail::require_attention<S, Cpu>(g, q, k, v, pad_row, rel_h, rel_w, op);
+  detail::require_attention_results<S, Cpu>(g, q, out, lse, op);
+  detail::require_attention_gradients<S, Cpu>(q, k, rel_h, rel_w, dout, dq, dk, dv, dpad_row, drel_h, drel_w, op);
   const Index items = g.items(), keys = g.keys_per_item(), dim = g.head_dim;
   if (lse.size() == 0) {
     for (const auto& m : {dk, dv}) {

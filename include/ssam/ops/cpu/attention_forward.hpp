@@ -40,9 +40,8 @@ void attention_forward(Context<Cpu>& context, const AttentionGeometry& g, InMatr
                        InMatrix<S, Cpu> v, In<S, Cpu> pad_row, In<S, Cpu> rel_h, In<S, Cpu> rel_w,
                        MatrixView<S, Cpu> out, TensorView<S, Cpu> lse) {
   using detail::array, detail::key_tile, detail::query_tile;
-  detail::require_attention<S>(g, q, k, v, pad_row, rel_h, rel_w, "attention_forward");
-  require(out.rows == q.rows && out.cols == q.cols, "attention_forward", "an output of the shape of the queries");
-  require(lse.size() == attention_lse_size(g), "attention_forward", "attention_lse_size log-sum-exps");
+  detail::require_attention<S, Cpu>(g, q, k, v, pad_row, rel_h, rel_w, "attention_forward");
+  detail::require_attention_results<S, Cpu>(g, q, out, lse, "attention_forward");
   if (lse.size() == 0) return;
   WorkspaceScope scope(context);
   const detail::RelativeTables<S> tables(context, g, rel_h, rel_w);

@@ -1,32 +1,10 @@
 #pragma once
 
+#include <ssam/ops/attention_geometry.hpp>
 #include <ssam/ops/cpu/gemm.hpp>
 #include <ssam/ops/cpu/kernel.hpp>
 
 namespace ssam::ops {
-
-/// Extents of a multi-head attention. Queries, keys and values are matrices [batch * tokens, heads * head_dim].
-struct AttentionGeometry {
-  Index batch = 0, heads = 0, head_dim = 0;
-  Index queries = 0, keys = 0;   ///< tokens per batch entry
-  Index grid_h = 0, grid_w = 0;  ///< the grid the tokens lie on; only for windows and relative positions
-  Index window = 0;              ///< edge of the windows the grid is cut into, 0: no windows
-
-  Index windows_h() const { return window == 0 ? 1 : (grid_h + window - 1) / window; }
-  Index windows_w() const { return window == 0 ? 1 : (grid_w + window - 1) / window; }
-  /// Extents of the relative position tables: [2 * h - 1, head_dim] and [2 * w - 1, head_dim].
-  Index table_h() const { return window == 0 ? grid_h : window; }
-  Index table_w() const { return window == 0 ? grid_w : window; }
-  /// Independent attentions: (batch entry, window, head).
-  Index items() const { return batch * windows_h() * windows_w() * heads; }
-  Index keys_per_item() const { return window == 0 ? keys : window * window; }
-  Index queries_per_item() const { return window == 0 ? queries : window * window; }
-};
-
-/// Elements of the log-sum-exp that attention_forward leaves for the backward pass: one per item and query.
-inline Index attention_lse_size(const AttentionGeometry& geometry) {
-  return geometry.items() * geometry.queries_per_item();
-}
 
 namespace detail {
 
@@ -41,59 +19,6 @@ struct Rows {
   Index stride;
   S* row(Index r) const { return data + r * stride; }
 };
-
-/// One (batch entry, window, head). Queries are the tokens of the window that exist, numbered row by row; keys are
-/// all its tokens, those outside the grid are padded ones.
-struct AttentionItem {
-  Index index;
-  Index column;         ///< first column of the head
-  Index token;          ///< matrix row of the item's first token
-  Index grid_w;         ///< matrix rows from one window row to the next
-  Index height, width;  ///< extent of the window inside the grid
-  Index queries;
-
-  AttentionItem(const AttentionGeometry& g, Index item) : index(item), column(item % g.heads * g.head_dim) {
-    const Index windows = g.windows_h() * g.windows_w();
-    const Index window = item / g.heads % windows, entry = item / g.heads / windows;
-    const Index top = window / g.windows_w() * g.window, left = window % g.windows_w() * g.window;
-    grid_w = g.grid_w;
-    token = entry * g.queries + top * g.grid_w + left;
-    height = g.window == 0 ? g.grid_h : std::min(g.window, g.grid_h - top);
-    width = g.window == 0 ? g.grid_w : std::min(g.window, g.grid_w - left);
-    queries = g.window == 0 ? g.queries : height * width;
-  }
-
-  /// Matrix row of query `i`; its place in the window is (i / width, i % width).
-  Index query_row(const AttentionGeometry& g, Index i) const {
-    return g.window == 0 ? token + i : token + i / width * grid_w + i % width;
-  }
-  /// Matrix row of key `i`, -1 for a padded one. Only with windows.
-  Index key_row(const AttentionGeometry& g, Index i) const {
-    const Index h = i / g.window, w = i % g.window;
-    return h < height && w < width ? token + h * grid_w + w : -1;
-  }
-};
-
-template <class S>
-void require_attention(const AttentionGeometry& g, MatrixView<const S, Cpu> q, MatrixView<const S, Cpu> k,
-                       MatrixView<const S, Cpu> v, TensorView<const S, Cpu> pad_row, TensorView<const S, Cpu> rel_h,
-                       TensorView<const S, Cpu> rel_w, const char* op) {
-  const Index cols = g.heads * g.head_dim;
-  require(g.batch >= 0 && g.heads > 0 && g.head_dim > 0 && g.queries >= 0 && g.keys > 0 && g.window >= 0, op,
-          "heads, head_dim and keys > 0");
-  require(q.rows == g.batch * g.queries && q.cols == cols, op, "queries [batch * queries, heads * head_dim]");
-  require(k.rows == g.batch * g.keys && k.cols == cols && v.rows == k.rows && v.cols == cols, op,
-          "keys and values [batch * keys, heads * head_dim]");
-  require(pad_row.empty() || pad_row.size() == 3 * cols, op, "a padding row [3 * heads * head_dim]");
-  require(rel_h.empty() == rel_w.empty(), op, "both relative position tables or none");
-  if (g.window > 0 || !rel_h.empty()) {
-    require(g.queries == g.keys && g.queries == g.grid_h * g.grid_w, op, "grid_h * grid_w queries and keys");
-  }
-  if (!rel_h.empty()) {
-    require(rel_h.size() == (2 * g.table_h() - 1) * g.head_dim && rel_w.size() == (2 * g.table_w() - 1) * g.head_dim,
-            op, "relative position tables [2 * h - 1, head_dim] and [2 * w - 1, head_dim]");
-  }
-}
 
 /// The relative position tables in reversed order: row j of `h` stands for kh - qh = j - (table_h - 1), so that the
 /// entries of one query lie in the order of its keys.
@@ -194,10 +119,7 @@ Rows<const S> gather_queries(const AttentionGeometry& g, const AttentionItem& it
 template <class S>
 Rows<const S> gather_keys(const AttentionGeometry& g, const AttentionItem& item, MatrixView<const S, Cpu> from,
                           const S* pad, S* scratch) {
-  if (g.window == 0) {
-    const Index entry = item.index / g.heads;
-    return {from.data + entry * g.keys * from.stride + item.column, from.stride};
-  }
+  if (g.window == 0) return {from.data + item.key_token * from.stride + item.column, from.stride};
   for (Index i = 0; i < g.keys_per_item(); ++i) {
     const Index row = item.key_row(g, i);
     S* to = scratch + i * g.head_dim;
