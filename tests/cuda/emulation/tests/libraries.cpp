@@ -171,7 +171,8 @@ TEST_CASE("Wrong arguments of a matrix product are refused, wrong memory aborts"
 }
 
 TEST_CASE("The singular value decomposition gives U, S and V (not its transpose), and destroys A") {
-  for (const auto& [m, n] : {std::pair{7, 4}, std::pair{4, 7}, std::pair{5, 5}}) {
+  for (const auto& shape : {std::pair{7, 4}, std::pair{4, 7}, std::pair{5, 5}}) {
+    const int m = shape.first, n = shape.second;
     const int rank = std::min(m, n), lda = m + 1, ldu = m + 2, ldv = n + 3;
     std::vector<double> a(static_cast<std::size_t>(lda * n));
     for (std::size_t i = 0; i < a.size(); ++i) a[i] = std::sin(static_cast<double>(i * i + 1));
