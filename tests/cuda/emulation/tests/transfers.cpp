@@ -1,4 +1,4 @@
-#include <cstring>
+#include <algorithm>
 
 #include "support.hpp"
 
@@ -92,6 +92,7 @@ TEST_CASE("Asynchronous copies may be as late as they can be") {
     launch(double_kernel, 1, 16, 0, device.data());
     float* result = nullptr;
     REQUIRE(cudaMallocHost(&result, 64) == cudaSuccess);
+    std::fill(result, result + 16, 1.0f);
     cudaMemcpyAsync(result, device.data(), 64, cudaMemcpyDeviceToHost);
     CHECK(result[0] != result[0]);
     cudaEventRecord(event);
