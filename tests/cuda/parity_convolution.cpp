@@ -1,3 +1,4 @@
+#include <array>
 #include <ssam/ops/cpu/convolution.hpp>
 #include <ssam/ops/cuda/convolution.cuh>
 
@@ -14,7 +15,8 @@ TEST_CASE_TEMPLATE("patches and their adjoint", S, float, double) {
                         {3, 8, 8, 3, 4, 4, 0},    {2, 16, 32, 3, 16, 16, 0},  // a patch embedding
                         {1, 7, 9, 4, 3, 2, 1},    {2, 5, 5, 2, 2, 3, 1},     {1, 4, 6, 6, 5, 1, 4},
                         {2, 11, 13, 12, 3, 1, 1}, {1, 2, 2, 1, 3, 1, 2},     {1, 9, 4, 5, 4, 3, 0},
-                        {1, 7, 5, 1, 4, 4, 2},    {1, 10, 6, 2, 3, 2, 0}};
+                        {1, 7, 5, 1, 4, 4, 2},    {1, 10, 6, 2, 3, 2, 0},    {1, 5, 8, 1, 4, 1, 0},
+                        {1, 8, 8, 1, 4, 4, 1},    {1, 6, 7, 4, 3, 1, 1}};
   for (const Case& c : cases) {
     const Index oh = (c.height + 2 * c.pad - c.kernel) / c.stride + 1;
     const Index ow = (c.width + 2 * c.pad - c.kernel) / c.stride + 1;
@@ -22,17 +24,23 @@ TEST_CASE_TEMPLATE("patches and their adjoint", S, float, double) {
     const Shape map{c.batch, c.height, c.width, c.channels};
     CAPTURE(map.str());
     CAPTURE(c.kernel);
-    for (const Index more : {0, 1, 4}) {  // columns of a wider matrix
+    // Where the map begins; columns of a wider matrix; which of them.
+    for (const auto& at : std::vector<std::array<Index, 3>>{{0, 0, 0}, {1, 0, 0}, {0, 1, 0}, {0, 1, 1}, {0, 4, 4}}) {
+      const Index first = at[0], more = at[1], left = at[2];
+      CAPTURE(first);
       CAPTURE(more);
-      const std::vector<Tensor<S, Cpu>> tensors{random_tensor<S>(map, 1), random_tensor<S>({rows, cols + more}, 2)};
+      const std::vector<Tensor<S, Cpu>> tensors{random_tensor<S>({map.elements() + 1}, 1),
+                                                random_tensor<S>({rows, cols + more}, 2)};
       check_parity<S>(
           tensors,
           [&](auto& context, auto& t) {
-            ops::im2col<S>(context, t[0], c.kernel, c.stride, c.pad, t[1].view().matrix().columns(more, cols));
+            ops::im2col<S>(context, part(t[0], first, map), c.kernel, c.stride, c.pad,
+                           t[1].view().matrix().columns(left, cols));
           },
           0);
       check_parity<S>(tensors, [&](auto& context, auto& t) {
-        ops::col2im<S>(context, t[1].view().matrix().columns(more, cols), c.kernel, c.stride, c.pad, t[0]);
+        ops::col2im<S>(context, t[1].view().matrix().columns(left, cols), c.kernel, c.stride, c.pad,
+                       part(t[0], first, map));
       });
     }
   }
@@ -52,6 +60,18 @@ TEST_CASE_TEMPLATE("pixel shuffle and its inverse", S, float, double) {
         0);
     check_parity<S>(
         tensors, [&](auto& context, auto& t) { ops::pixel_unshuffle<S>(context, t[1], t[2]); }, 0);
+  }
+}
+
+TEST_CASE_TEMPLATE("pixel shuffle of tensors that do not begin at 16 bytes", S, float, double) {
+  const Shape x{1, 2, 3, 8}, y{1, 4, 6, 2};
+  const std::vector<Tensor<S, Cpu>> tensors{random_tensor<S>({x.elements() + 1}, 1),
+                                            random_tensor<S>({y.elements() + 1}, 2)};
+  for (const Index first : {0, 1}) {
+    check_parity<S>(
+        tensors,
+        [&](auto& context, auto& t) { ops::pixel_shuffle<S>(context, part(t[0], first, x), part(t[1], 1 - first, y)); },
+        0);
   }
 }
 

@@ -45,31 +45,38 @@ TEST_CASE_TEMPLATE("row ops on matrices of any stride", S, float, double) {
   // {rows, columns of the wide matrices, first column, columns}: whole rows, aligned slices, slices that are not.
   const std::vector<std::array<Index, 4>> cases{{1, 1, 0, 1},     {3, 8, 0, 8},     {70, 67, 0, 67}, {33, 64, 16, 32},
                                                 {33, 64, 17, 32}, {33, 64, 16, 31}, {130, 7, 2, 3},  {2, 700, 4, 640}};
-  for (const auto& [rows, width, first, cols] : cases) {
-    CAPTURE(rows);
-    CAPTURE(width);
-    CAPTURE(cols);
-    const std::vector<Tensor<S, Cpu>> tensors{random_tensor<S>({rows, width}, 1),
-                                              random_tensor<S>({rows, width + 4}, 2), random_tensor<S>({cols}, 3),
-                                              random_tensor<S>({rows, width}, 4)};
-    const auto check = [&, begin = first, count = cols](const auto& op) {
-      check_parity<S>(tensors, [&](auto& context, auto& t) {
-        op(context, columns(t[0], begin, count), columns(t[1], begin, count), t[2], columns(t[3], begin, count));
+  for (const auto& at : cases) {
+    const Index rows = at[0], width = at[1], first = at[2], cols = at[3];
+    // The second matrix has rows of another stride than the first, 16-byte or not.
+    for (const Index more : {4, 5}) {
+      CAPTURE(rows);
+      CAPTURE(more);
+      CAPTURE(width);
+      CAPTURE(cols);
+      const std::vector<Tensor<S, Cpu>> tensors{random_tensor<S>({rows, width}, 1),
+                                                random_tensor<S>({rows, width + more}, 2),
+                                                random_tensor<S>({cols}, 3, 20), random_tensor<S>({rows, width}, 4)};
+      const auto check = [&](const auto& op) {
+        check_parity<S>(tensors, [&](auto& context, auto& t) {
+          op(context, columns(t[0], first, cols), columns(t[1], first, cols), t[2], columns(t[3], first, cols));
+        });
+      };
+      check([](auto& context, auto a, auto, auto&, auto out) { ops::copy_matrix<S>(context, a, out); });
+      check([](auto& context, auto, auto, auto& row, auto out) {
+        ops::copy_matrix<S>(context, {row.data(), out.rows, out.cols, 0}, out);
       });
-    };
-    check([](auto& context, auto a, auto, auto&, auto out) { ops::copy_matrix<S>(context, a, out); });
-    check([](auto& context, auto, auto, auto& row, auto out) {
-      ops::copy_matrix<S>(context, {row.data(), out.rows, out.cols, 0}, out);
-    });
-    check([](auto& context, auto, auto b, auto&, auto out) { ops::accumulate_matrix<S>(context, b, out); });
-    check([](auto& context, auto, auto, auto& row, auto out) {
-      ops::accumulate_matrix<S>(context, {row.data(), out.rows, out.cols, 0}, out);
-    });
-    check([](auto& context, auto, auto, auto& row, auto out) { ops::add_row<S>(context, row, out); });
-    check([](auto& context, auto, auto b, auto& row, auto out) { ops::multiply_row<S>(context, b, row, out); });
-    check([](auto& context, auto, auto, auto& row, auto out) { ops::multiply_row<S>(context, out, row, out); });
-    check([](auto& context, auto a, auto, auto& row, auto) { ops::sum_rows<S>(context, a, row); });
-    check([](auto& context, auto a, auto b, auto& row, auto) { ops::dot_rows<S>(context, a, b, row); });
+      check([](auto& context, auto, auto b, auto&, auto out) { ops::accumulate_matrix<S>(context, b, out); });
+      check([](auto& context, auto, auto, auto& row, auto out) {
+        ops::accumulate_matrix<S>(context, {row.data(), out.rows, out.cols, 0}, out);
+      });
+      check([](auto& context, auto, auto, auto& row, auto out) { ops::add_row<S>(context, row, out); });
+      check([](auto& context, auto, auto b, auto& row, auto out) { ops::multiply_row<S>(context, b, row, out); });
+      check([](auto& context, auto, auto, auto& row, auto out) { ops::multiply_row<S>(context, out, row, out); });
+      check([](auto& context, auto a, auto, auto& row, auto) { ops::sum_rows<S>(context, a, row); });
+      check([](auto& context, auto a, auto b, auto& row, auto) { ops::dot_rows<S>(context, a, b, row); });
+      check([](auto& context, auto a, auto b, auto& row, auto) { ops::dot_rows<S>(context, b, a, row); });
+      check([](auto& context, auto, auto b, auto& row, auto) { ops::sum_rows<S>(context, b, row); });
+    }
   }
 }
 
@@ -77,7 +84,8 @@ TEST_CASE_TEMPLATE("sums over many rows and columns", S, float, double) {
   // {rows, columns}: about one chunk of 64 rows, several, more than the 128 chunks of 64; more than a block's columns.
   const std::vector<std::array<Index, 2>> cases{{63, 5},   {64, 33},  {65, 32}, {200, 132},
                                                 {8191, 3}, {9001, 1}, {2, 515}};
-  for (const auto& [rows, cols] : cases) {
+  for (const auto& at : cases) {
+    const Index rows = at[0], cols = at[1];
     CAPTURE(rows);
     CAPTURE(cols);
     const std::vector<Tensor<S, Cpu>> tensors{random_tensor<S>({rows, cols}, 1), random_tensor<S>({rows, cols}, 2),

@@ -24,7 +24,8 @@ TEST_CASE_TEMPLATE("layer norm forward and backward", S, float, double) {
   const std::vector<std::array<Index, 2>> cases{{1, 1},    {5, 2},    {67, 4},  {33, 24},  {9, 64},
                                                 {7, 129},  {3, 256},  {2, 260}, {19, 511}, {2, 1024},
                                                 {3, 1028}, {2, 1537}, {1, 900}, {200, 12}, {129, 3}};
-  for (const auto& [rows, cols] : cases) {
+  for (const auto& at : cases) {
+    const Index rows = at[0], cols = at[1];
     CAPTURE(rows);
     CAPTURE(cols);
     // x, weight, bias, y, mean, rstd, dy, dx, dweight, dbias, eps. The mean is not small beside the deviation.
@@ -55,24 +56,28 @@ TEST_CASE_TEMPLATE("layer norm forward and backward", S, float, double) {
 }
 
 TEST_CASE_TEMPLATE("layer norm of tensors that do not begin at 16 bytes", S, float, double) {
-  for (const Index cols : {8, 300}) {
-    CAPTURE(cols);
-    const Index rows = 5;
-    const std::vector<Tensor<S, Cpu>> tensors{random_tensor<S>({rows * cols + 1}, 1), random_tensor<S>({cols + 1}, 2),
-                                              random_tensor<S>({rows * cols + 1}, 3), random_tensor<S>({rows}, 4),
-                                              random_tensor<S>({rows}, 5)};
-    check_parity<S>(tensors, [&](auto& context, auto& t) {
-      const auto x = part(t[0], 1, {rows, cols}), y = part(t[2], 0, {rows, cols});
-      const auto weight = part(t[1], 1, {cols});
-      ops::layer_norm_forward<S>(context, x, weight, weight, S(1e-6), y, t[3], t[4]);
-      ops::layer_norm_backward<S>(context, x, weight, t[3], t[4], y, y, {}, {});
-    });
+  for (const Index cols : {8, 300, 1028}) {
+    for (const std::array<Index, 3>& first : {std::array<Index, 3>{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}) {
+      CAPTURE(cols);
+      const Index rows = 5;
+      const std::vector<Tensor<S, Cpu>> tensors{random_tensor<S>({rows * cols + 1}, 1), random_tensor<S>({cols + 1}, 2),
+                                                random_tensor<S>({rows * cols + 1}, 3), random_tensor<S>({rows}, 4),
+                                                random_tensor<S>({rows}, 5)};
+      check_parity<S>(tensors, [&](auto& context, auto& t) {
+        const auto x = part(t[0], first[0], {rows, cols}), y = part(t[2], first[2], {rows, cols});
+        const auto weight = part(t[1], first[1], {cols});
+        ops::layer_norm_forward<S>(context, x, weight, weight, S(1e-6), y, t[3], t[4]);
+        ops::layer_norm_backward<S>(context, x, weight, t[3], t[4], y, y, {}, {});
+        ops::layer_norm_backward<S>(context, x, weight, t[3], t[4], y, {}, weight, {});
+      });
+    }
   }
 }
 
 TEST_CASE_TEMPLATE("batch norm forward, backward and in evaluation", S, float, double) {
   const std::vector<std::array<Index, 2>> cases{{2, 1}, {3, 31}, {8, 32}, {9, 33}, {70, 130}, {2, 256}};
-  for (const auto& [batch, channels] : cases) {
+  for (const auto& at : cases) {
+    const Index batch = at[0], channels = at[1];
     CAPTURE(batch);
     CAPTURE(channels);
     // x, weight, bias, running mean, running variance, y, mean, rstd, dy, dx, dweight, dbias

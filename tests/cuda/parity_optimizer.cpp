@@ -1,3 +1,4 @@
+#include <array>
 #include <ssam/ops/cpu/optimizer.hpp>
 #include <ssam/ops/cuda/optimizer.cuh>
 
@@ -11,19 +12,22 @@ namespace {
 /// Sizes of trained tensors: below, at and above a chunk, of one element, and one that holds none.
 const std::vector<Index> sizes{1, ops::adamw_chunk, 17, 2 * ops::adamw_chunk + 3, 1, 0, ops::adamw_chunk - 1};
 
+/// Where value, grad, m and v of the first tensor begin.
+using Offsets = std::array<Index, 4>;
+
 /// value, grad, m, v of every tensor, each a part of one large tensor from `first` on; `gap` elements lie between.
 template <class S, class Device>
 struct Table {
   Tensor<ops::AdamWTensor<S>, Device> tensors;
   Index chunks = 0;
 
-  Table(std::vector<Tensor<S, Device>>& t, Index first, Index gap) {
+  Table(std::vector<Tensor<S, Device>>& t, Offsets first, Index gap) {
     std::vector<ops::AdamWTensor<S>> entries;
     for (const Index size : sizes) {
-      entries.push_back({t[0].data() + first, t[1].data() + first, t[2].data() + first, t[3].data() + first, size,
-                         static_cast<Index>(entries.size()) % 3, chunks});
+      entries.push_back({t[0].data() + first[0], t[1].data() + first[1], t[2].data() + first[2], t[3].data() + first[3],
+                         size, static_cast<Index>(entries.size()) % 3, chunks});
       chunks += ops::adamw_chunks(size);
-      first += (size + gap + 3) / 4 * 4;
+      for (Index& offset : first) offset += (size + gap + 3) / 4 * 4;
     }
     tensors = Tensor<ops::AdamWTensor<S>, Device>({static_cast<Index>(entries.size())}, entries);
   }
@@ -42,9 +46,9 @@ std::vector<Tensor<S, Cpu>> optimizer_tensors(double gradient_scale) {
 
 TEST_CASE_TEMPLATE("one launch steps all tensors", S, float, double) {
   const ops::AdamWStep settings{.lr = 0.02, .weight_decay = 0.1, .step = 5};
-  for (const Index first : {0, 1}) {
+  for (const Offsets& first : {Offsets{0, 0, 0, 0}, {1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}}) {
     for (const double clip : {0.0, 3.0, 1e6}) {
-      CAPTURE(first);
+      CAPTURE(first[0]);
       CAPTURE(clip);
       check_parity<S>(optimizer_tensors<S>(1), [&]<class Device>(Context<Device>& context, auto& t) {
         const Table<S, Device> table(t, first, 4);
@@ -63,7 +67,7 @@ TEST_CASE_TEMPLATE("a gradient that is not finite changes no parameter", S, floa
     auto tensors = optimizer_tensors<S>(1);
     tensors[1].data()[4321] = static_cast<S>(bad);
     check_parity<S>(tensors, [&]<class Device>(Context<Device>& context, auto& t) {
-      const Table<S, Device> table(t, 0, 0);
+      const Table<S, Device> table(t, {}, 0);
       Tensor<double, Device> square({1});
       ops::squared_norm<S>(context, table.tensors, table.chunks, square);
       ops::adamw_step<S>(context, table.tensors, table.chunks, {}, 1, square);

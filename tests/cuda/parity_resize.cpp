@@ -32,6 +32,9 @@ TEST_CASE_TEMPLATE("interpolation of tensors that do not begin at 16 bytes", S, 
     ops::resize_bilinear_forward<S>(context, part(t[0], 1, x), part(t[1], 0, y));
     ops::adaptive_average_pool<S>(context, part(t[1], 0, y), part(t[0], 1, x));
     ops::resize_bilinear_backward<S>(context, part(t[1], 1, y), part(t[0], 0, x));
+    ops::resize_bilinear_forward<S>(context, part(t[0], 0, x), part(t[1], 1, y));
+    ops::adaptive_average_pool<S>(context, part(t[1], 1, y), part(t[0], 0, x));
+    ops::resize_bilinear_backward<S>(context, part(t[1], 0, y), part(t[0], 1, x));
   });
 }
 

@@ -19,9 +19,8 @@ __global__ void __launch_bounds__(map_threads)
   const auto [image, i] = detail::split(line, down.out);
   const auto vertical = down.tap(i), horizontal = across.tap(j);
   const S lower = static_cast<S>(vertical.weight), right = static_cast<S>(horizontal.weight);
-  const auto load = [&](Index r, Index c) {
-    return detail::load_unit<Unit>(x + ((image * down.in + r) * across.in + c) * channels + unit * Unit::size);
-  };
+  const S* from = x + image * down.in * across.in * channels + unit * Unit::size;
+  const auto load = [&](Index r, Index c) { return detail::load_unit<Unit>(from + (r * across.in + c) * channels); };
   const auto a = load(vertical.low, horizontal.low), b = load(vertical.high, horizontal.low);
   const auto c = load(vertical.low, horizontal.high), d = load(vertical.high, horizontal.high);
   Unit result;
