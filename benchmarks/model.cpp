@@ -44,13 +44,14 @@ void train(benchmark::State& state) {
   auto masks = filled({batch, size, size}, 0, 1);
   for (Index i = 0; i < masks.size(); ++i) masks.data()[i] = masks.data()[i] > 0.5f ? 1.0f : 0.0f;
   AdamW<float, Cpu> optimizer;
+  Tensor<double, Cpu> loss(Shape{1});
   context.training = true;
   typename SsamModel<float, Cpu, Recipe>::Record record;
   for (auto _ : state) {
     WorkspaceScope<Cpu> scope(context);
     const auto probability = model.forward(context, images, text, record);
     const auto dprobability = allocate<float>(context, probability.shape());
-    ops::mask_loss<float>(context, probability, masks, {}, dprobability);
+    ops::mask_loss<float>(context, probability, masks, {}, dprobability, 1, loss.view());
     model.backward(context, record, dprobability);
     optimizer.step(context, model);
   }

@@ -23,7 +23,7 @@ struct Drawing {
 
 /// Names that `draw_scene` knows: shapes, materials and things of everyday.
 const std::vector<std::string>& scene_labels();
-/// A scene of `size` x `size` pixels (at least 32): landscape, wall or plain ground with two to six things before it,
+/// A scene of `size` x `size` pixels (at least 32): landscape, wall or plain ground with three to six things before it,
 /// textured, lit and partly hidden by one another.
 Drawing draw_scene(std::uint64_t seed, Index size);
 

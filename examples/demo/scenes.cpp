@@ -39,14 +39,14 @@ class Painter {
 
   Drawing draw() {
     const double kind = random_.uniform();
-    if (kind < 0.45) {
+    if (kind < 0.75) {
       landscape();
-    } else if (kind < 0.75) {
+    } else if (kind < 0.95) {
       wall();
     } else {
       plain_ground(extent(), unit_, random_).copyTo(canvas_);
     }
-    for (auto count = 2 + random_.below(4); count > 0; --count) thing();
+    for (auto count = 3 + random_.below(4); count > 0; --count) thing();
     light();
     return finish();
   }
@@ -90,14 +90,14 @@ class Painter {
     for (auto count = random_.below(4); count > 0; --count) paint_cloud();
     const double horizon = random_.uniform(0.35, 0.68);
     const bool sea = chance(random_, 0.35);
-    if (!sea && chance(random_, 0.35)) building(horizon);
+    for (auto count = random_.below(4); count > 0; --count) building(horizon);
     const cv::Mat ground = below(horizon, sea ? 0.0 : 0.15);
     if (sea) {
       lay(water(extent(), unit_, random_), ground, water_);
-      if (chance(random_, 0.5)) lay(grass(extent(), unit_, random_), below(random_.uniform(0.75, 0.9), 0.2), grass_);
+      if (chance(random_, 0.8)) lay(grass(extent(), unit_, random_), below(random_.uniform(0.7, 0.9), 0.2), grass_);
     } else {
       lay(grass(extent(), unit_, random_), ground, grass_);
-      if (chance(random_, 0.3)) {  // a pond
+      if (chance(random_, 0.6)) {  // a pond
         const cv::Point2d centre(random_.uniform(0.2, 0.8) * side_, random_.uniform(horizon + 0.15, 0.95) * side_);
         const cv::Mat pond =
             filled(extent(), blob(centre, random_.uniform(0.2, 0.4) * side_, 0.09 * side_, 0, 0.15, random_));

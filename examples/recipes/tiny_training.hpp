@@ -73,7 +73,9 @@ bool train_tiny_model() {
     ssam::WorkspaceScope<Cpu> scope(context);
     const auto probability = model.forward(context, images, text, record);
     const auto gradient = ssam::allocate<float>(context, probability.shape());
-    last = ssam::ops::mask_loss<float>(context, probability, masks, {}, gradient);
+    ssam::Tensor<double, Cpu> loss(ssam::Shape{1});
+    ssam::ops::mask_loss<float>(context, probability, masks, {}, gradient, 1, loss.view());
+    last = loss.to_host()[0];
     if (step == 0) first = last;
     model.backward(context, record, gradient);
     optimizer.step(context, model);

@@ -201,7 +201,9 @@ std::vector<CaseResult> replay_training(const std::filesystem::path& folder, con
     context.training = true;
     const TensorView<Scalar, Cpu> probability = forward(step, kept);
     const TensorView<Scalar, Cpu> dprobability = allocate<Scalar>(context, probability.shape());
-    loss_values.push_back(ops::mask_loss<Scalar>(context, probability, inputs.mask_batch(step), loss, dprobability));
+    Tensor<double, Cpu> value(Shape{1});
+    ops::mask_loss<Scalar>(context, probability, inputs.mask_batch(step), loss, dprobability, 1, value.view());
+    loss_values.push_back(value.to_host()[0]);
     model.backward(context, kept, dprobability);
     if (step == 0) {
       first.add("prob.0", detail::values<Scalar>(probability), record.at("prob.0"));

@@ -1,6 +1,7 @@
 #include <ssam/sam/state.hpp>
 
 #include "../gradient_check.hpp"
+#include "../loss_value.hpp"
 
 using namespace ssam;
 using namespace ssam::test;
@@ -44,7 +45,7 @@ void check_model(const SamConfig& config, int at_least, Index labels_per_image =
     WorkspaceScope<Cpu> scope(context);
     const TensorView<double, Cpu> probability = model.forward(context, images, text, record);
     const TensorView<double, Cpu> dprobability = allocate<double>(context, probability.shape());
-    const double loss = ops::mask_loss<double>(context, probability, truth, {}, dprobability);
+    const double loss = ssam::testing::loss_value<double>(context, probability, truth, {}, dprobability);
     if (backward) model.backward(context, record, dprobability);
     return loss;
   };

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include "../loss_value.hpp"
 #include "small_run.hpp"
 
 using namespace ssam;
@@ -83,7 +84,7 @@ TEST_CASE("the loss of an evaluation is the training loss of each batch, by samp
     const Samples samples(run, which);
     SsamModel<float, Cpu, Recipe>::Record record;
     const auto probability = model.forward(context, samples.images, samples.text, record);
-    return ops::mask_loss<float>(context, probability, samples.masks, options, {});
+    return ssam::testing::loss_value<float>(context, probability, samples.masks, options);
   };
   const auto evaluated = [&](Index size) {
     return evaluate(context, model, run.validation, run.features, size, nullptr, options).loss;

@@ -33,17 +33,9 @@ inline int default_threads() {
 }
 }  // namespace detail
 
-template <>
-class Context<Cpu> {
+/// The part of a context that every device has: a pool of host threads, the mode and the randomness.
+class HostContext {
  public:
-  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores).
-  explicit Context(int threads = 0, std::uint64_t seed = 0)
-      : random(seed), threads_(threads > 0 ? threads : detail::default_threads()) {
-#if defined(_OPENMP)
-    omp_set_num_threads(threads_);  // libraries below (GEMM providers) follow the same pool
-#endif
-  }
-
   int threads() const { return threads_; }
 
   /// Calls f(0) ... f(count - 1), each exactly once, on the pool. The calls must not depend on each other; what they
@@ -76,6 +68,36 @@ class Context<Cpu> {
     parallel_for(pieces, [&](Index i) { f(i * grain, std::min(count, (i + 1) * grain)); });
   }
 
+  /// Batch norm uses batch statistics and dropout is on.
+  bool training = false;
+  /// Replays of recorded runs switch dropout off in training.
+  bool dropout = true;
+  /// Source of dropout masks.
+  Random random;
+
+ protected:
+  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores).
+  explicit HostContext(int threads, std::uint64_t seed)
+      : random(seed), threads_(threads > 0 ? threads : detail::default_threads()) {
+    use_threads();
+  }
+  /// Libraries below (GEMM providers) follow the same pool.
+  void use_threads() const {
+#if defined(_OPENMP)
+    omp_set_num_threads(threads_);
+#endif
+  }
+
+ private:
+  int threads_;
+};
+
+template <>
+class Context<Cpu> : public HostContext {
+ public:
+  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores).
+  explicit Context(int threads = 0, std::uint64_t seed = 0) : HostContext(threads, seed) {}
+
   /// Calls f(context, i) for i in [0, count) with a single-threaded context of its own for each: large tasks that do
   /// not share a workspace (one factorisation each).
   template <class F>
@@ -84,21 +106,13 @@ class Context<Cpu> {
       Context<Cpu> own(1);
       f(own, i);
     });
-#if defined(_OPENMP)
-    omp_set_num_threads(threads_);  // the task contexts set theirs
-#endif
+    use_threads();  // the task contexts set theirs
   }
 
-  Workspace<Cpu> workspace;
-  /// Batch norm uses batch statistics and dropout is on.
-  bool training = false;
-  /// Replays of recorded runs switch dropout off in training.
-  bool dropout = true;
-  /// Source of dropout masks.
-  Random random;
+  /// Waits until everything asked of the device is done: on the host it always is.
+  void synchronize() const {}
 
- private:
-  int threads_;
+  Workspace<Cpu> workspace;
 };
 
 /// An uninitialised tensor from the context's workspace; it lives until an enclosing WorkspaceScope ends.

@@ -1,12 +1,34 @@
 #pragma once
 
+#include <concepts>
+
+/// Before a function that CUDA kernels call as well as the host.
+#if defined(__CUDACC__)
+#define SSAM_HOST_DEVICE __host__ __device__
+#else
+#define SSAM_HOST_DEVICE
+#endif
+
 namespace ssam {
 
 /// The host: tensors live in ordinary memory, ops run on its cores.
 struct Cpu {};
 
+/// How matrix products of fp32 tensors are computed; sums are always fp32, and so is everything that is stored.
+enum class MatmulPrecision {
+  fp32,  ///< as they are
+  tf32,  ///< operands rounded to 10 bits of mantissa, on tensor cores
+  bf16,  ///< operands rounded to bfloat16, on tensor cores
+};
+
 /// An NVIDIA GPU: tensors live in device memory. Its ops are in `ops/cuda/`; without them every use fails to compile.
-struct Cuda {};
+template <MatmulPrecision Precision>
+struct BasicCuda {
+  static constexpr MatmulPrecision precision = Precision;
+};
+using Cuda = BasicCuda<MatmulPrecision::fp32>;
+using CudaTf32 = BasicCuda<MatmulPrecision::tf32>;
+using CudaBf16 = BasicCuda<MatmulPrecision::bf16>;
 
 /// No device at all: a tensor knows its shape only and is `constexpr`, so a whole model can be built and counted at
 /// compile time.
@@ -16,5 +38,13 @@ template <class Device>
 inline constexpr bool is_meta = false;
 template <>
 inline constexpr bool is_meta<Meta> = true;
+
+template <class Device>
+inline constexpr bool is_cuda = false;
+template <MatmulPrecision Precision>
+inline constexpr bool is_cuda<BasicCuda<Precision>> = true;
+/// One of the `BasicCuda` tags.
+template <class Device>
+concept CudaDevice = is_cuda<Device>;
 
 }  // namespace ssam

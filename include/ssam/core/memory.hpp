@@ -16,7 +16,7 @@
 namespace ssam {
 
 /// Raw memory of one device. Specialised per device tag: allocate, release, fill with zero bytes, copy to and from
-/// host.
+/// host, and host memory to stage such copies in.
 template <class Device>
 struct Memory;
 
@@ -41,6 +41,9 @@ struct Memory<Cpu> {
   static void copy_from_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
   static void copy_to_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
   static void copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  /// Host memory that the device reads fastest.
+  static void* allocate_staging(std::size_t bytes) { return allocate(bytes); }
+  static void release_staging(void* data) noexcept { release(data); }
 };
 
 }  // namespace ssam

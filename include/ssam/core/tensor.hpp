@@ -18,9 +18,13 @@ struct MatrixView {
   Index cols = 0;
   Index stride = 0;
 
-  operator MatrixView<const Scalar, Device>() const requires(!std::is_const_v<Scalar>) {
-    return {data, rows, cols, stride};
-  }
+  MatrixView() = default;
+  MatrixView(Scalar* first, Index row_count, Index col_count, Index row_stride)
+      : data(first), rows(row_count), cols(col_count), stride(row_stride) {}
+  /// A view that may write is one that may read.
+  template <class Other>
+  requires(std::is_same_v<const Other, Scalar>) MatrixView(const MatrixView<Other, Device>& other)
+      : MatrixView(other.data, other.rows, other.cols, other.stride) {}
   bool empty() const { return data == nullptr; }
   /// Columns [first, first + count) of every row.
   MatrixView columns(Index first, Index count) const { return {data + first, rows, count, stride}; }
@@ -32,7 +36,10 @@ class TensorView {
  public:
   TensorView() = default;
   TensorView(Scalar* data, const Shape& shape) : data_(data), shape_(shape) {}
-  operator TensorView<const Scalar, Device>() const requires(!std::is_const_v<Scalar>) { return {data_, shape_}; }
+  /// A view that may write is one that may read.
+  template <class Other>
+  requires(std::is_same_v<const Other, Scalar>) TensorView(const TensorView<Other, Device>& other)
+      : TensorView(other.data(), other.shape()) {}
 
   Scalar* data() const { return data_; }
   const Shape& shape() const { return shape_; }

@@ -62,6 +62,8 @@ SSAM_OP_FALLBACK(mask_loss)
 SSAM_OP_FALLBACK(adamw_step)
 SSAM_OP_FALLBACK(squared_norm)
 SSAM_OP_FALLBACK(svd)
+SSAM_OP_FALLBACK(upload)
+SSAM_OP_FALLBACK(download)
 
 #undef SSAM_OP_FALLBACK
 

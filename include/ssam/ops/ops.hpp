@@ -11,6 +11,10 @@
 #include <ssam/ops/cpu/optimizer.hpp>
 #include <ssam/ops/cpu/resize.hpp>
 #include <ssam/ops/cpu/svd.hpp>
+#include <ssam/ops/cpu/transfer.hpp>
+#if defined(SSAM_WITH_CUDA)
+#include <ssam/ops/cuda/ops.cuh>
+#endif
 #include <ssam/ops/fallback.hpp>
 
 // After everything it names:

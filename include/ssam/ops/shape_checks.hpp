@@ -49,4 +49,26 @@ inline void require_batch_statistics(const char* op, Index batch) {
   }
 }
 
+/// The inner extent of C = op(A) op(B).
+template <class S, class Device>
+Index require_gemm(Op a_op, Op b_op, MatrixView<const S, Device> a, MatrixView<const S, Device> b,
+                   MatrixView<S, Device> c) {
+  const Index k = a_op == Op::none ? a.cols : a.rows;
+  require((a_op == Op::none ? a.rows : a.cols) == c.rows, "gemm", "rows of op(A) = rows of C");
+  require((b_op == Op::none ? b.cols : b.rows) == c.cols, "gemm", "columns of op(B) = columns of C");
+  require((b_op == Op::none ? b.rows : b.cols) == k, "gemm", "columns of op(A) = rows of op(B)");
+  return k;
+}
+
+/// The number of singular values of `a`.
+template <class S, class Device>
+Index require_svd(TensorView<const S, Device> a, TensorView<S, Device> u, TensorView<S, Device> s,
+                  TensorView<S, Device> vt) {
+  require(a.shape().rank() == 2, "svd", "a matrix");
+  const Index r = a.dim(0) < a.dim(1) ? a.dim(0) : a.dim(1);
+  require(u.shape() == Shape{a.dim(0), r} && s.size() == r && vt.shape() == Shape{r, a.dim(1)}, "svd",
+          "u [m, r], s [r], vt [r, n]");
+  return r;
+}
+
 }  // namespace ssam::ops::detail

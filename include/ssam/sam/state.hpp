@@ -170,8 +170,9 @@ void randomize(SsamModel<Scalar, Device, Recipe>& model, Random random) {
   walk(model, [&](const Path& path, auto& parameter, Group group, Layout) {
     const Shape shape = parameter.value.shape();
     const std::string name = path.str();
-    const bool token = name.find("token") != std::string::npos || name.find("embeddings") != std::string::npos ||
-                       name.ends_with("_embed.weight") || group == Group::buffer;
+    const bool token = name.ends_with("_token.weight") || name.ends_with("_tokens.weight") ||
+                       name.find("_embeddings.") != std::string::npos || name.ends_with("_embed.weight") ||
+                       group == Group::buffer;
     const double bound =
         std::sqrt(static_cast<double>(std::max<Index>(shape[0], 1)) / double(std::max<Index>(shape.elements(), 1)));
     std::vector<Scalar> values(static_cast<std::size_t>(shape.elements()));

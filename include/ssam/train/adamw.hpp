@@ -26,53 +26,73 @@ class AdamW {
 
   explicit AdamW(const AdamWOptions& chosen = {}) : options(chosen) {}
 
-  /// Length of the whole gradient (of what was reached).
+  /// One step at `options.lr * lr_factor` with gradients no longer than `clip_norm` (0: of any length); then the
+  /// gradients are zero again. Does not wait for the device. A gradient that is not finite changes no parameter.
   template <class Model>
-  double gradient_norm(Context<Device>& context, Model& model) const {
-    double sum = 0;
-    each_reached(
-        model, [&](auto& parameter, std::size_t) { sum += ops::squared_norm<Scalar>(context, parameter.grad.view()); });
-    return std::sqrt(sum);
+  void step(Context<Device>& context, Model& model, double lr_factor = 1, double clip_norm = 0) {
+    const Index taken = take_slots(model);
+    if (tensors_ != uploaded_) {
+      context.synchronize();  // of the table that is replaced
+      table_ = Tensor<Tensors, Device>({static_cast<Index>(tensors_.size())}, tensors_);
+      uploaded_ = tensors_;
+    }
+    const ops::AdamWStep at{.lr = options.lr * lr_factor,
+                            .beta1 = options.beta1,
+                            .beta2 = options.beta2,
+                            .eps = options.eps,
+                            .weight_decay = options.weight_decay,
+                            .step = taken};
+    ops::squared_norm<Scalar>(context, table_, chunks_, squared_norm_.view());
+    ops::adamw_step<Scalar>(context, table_, chunks_, at, clip_norm, squared_norm_);
   }
 
-  /// One step with every gradient times `grad_scale`, at `options.lr * lr_factor`; then the gradients are zero again.
-  template <class Model>
-  void step(Context<Device>& context, Model& model, double lr_factor = 1, double grad_scale = 1) {
-    each_reached(model, [&](auto& parameter, std::size_t index) {
-      if (slots.size() <= index) slots.resize(index + 1);
-      Slot& slot = slots[index];
-      if (slot.m.empty()) {
-        slot.m = Tensor<Scalar, Device>(parameter.value.shape());
-        slot.v = Tensor<Scalar, Device>(parameter.value.shape());
-      }
-      ++slot.step;
-      const ops::AdamWStep at{.lr = options.lr * lr_factor,
-                              .beta1 = options.beta1,
-                              .beta2 = options.beta2,
-                              .eps = options.eps,
-                              .weight_decay = options.weight_decay,
-                              .step = slot.step};
-      ops::adamw_step<Scalar>(context, parameter.grad.view(), static_cast<Scalar>(grad_scale), at,
-                              parameter.value.view(), slot.m.view(), slot.v.view());
-      ops::fill<Scalar>(context, parameter.grad.view(), Scalar(0));
-      parameter.reached = false;
-    });
+  /// Length of the whole gradient (of what was reached) of the last step, before clipping. Waits for the device.
+  double gradient_norm(Context<Device>& context) const {
+    double square = 0;
+    ops::download<double>(context, squared_norm_, &square);
+    return std::sqrt(square);
   }
 
   AdamWOptions options;
   std::vector<Slot> slots;  ///< by the place of the parameter among the trained ones
 
  private:
-  template <class Model, class F>
-  static void each_reached(Model& model, const F& f) {
+  using Tensors = ops::AdamWTensor<Scalar>;
+
+  /// Writes what this step changes to tensors_ and returns its number: the largest of any parameter.
+  template <class Model>
+  Index take_slots(Model& model) {
+    tensors_.clear();
+    chunks_ = 0;
+    Index taken = 1;
     std::size_t index = 0;
     walk(model, [&](const Path&, auto& parameter, Group, Layout) {
       if constexpr (std::remove_cvref_t<decltype(parameter)>::trained) {
-        if (parameter.reached) f(parameter, index);
-        ++index;
+        if (slots.size() <= index) slots.resize(index + 1);
+        Slot& slot = slots[index++];
+        if (parameter.reached) {
+          if (slot.m.empty()) {
+            slot.m = Tensor<Scalar, Device>(parameter.value.shape());
+            slot.v = Tensor<Scalar, Device>(parameter.value.shape());
+          }
+          ++slot.step;
+          const Index size = parameter.value.size();
+          tensors_.push_back(
+              {parameter.value.data(), parameter.grad.data(), slot.m.data(), slot.v.data(), size, -slot.step, chunks_});
+          chunks_ += ops::adamw_chunks(size);
+          parameter.reached = false;
+        }
+        taken = std::max(taken, slot.step);
       }
     });
+    for (Tensors& tensor : tensors_) tensor.skipped += taken;
+    return taken;
   }
+
+  std::vector<Tensors> tensors_, uploaded_;  // of this step, and what table_ holds
+  Tensor<Tensors, Device> table_;
+  Index chunks_ = 0;
+  Tensor<double, Device> squared_norm_{Shape{1}};
 };
 
 }  // namespace ssam

@@ -2,25 +2,25 @@
 
 #include <optional>
 #include <span>
-#include <ssam/core/context.hpp>
+#include <ssam/core/host_buffer.hpp>
 #include <ssam/data/dataset.hpp>
+#include <ssam/ops/ops.hpp>
 #include <ssam/text/features.hpp>
 #include <vector>
 
 namespace ssam {
 
 namespace detail {
-/// Copies host floats to the front of a device tensor, as its scalar type.
+/// Queues a copy of host floats to a device tensor, as its scalar type.
 template <class Scalar, class Device>
-void upload(const float* values, Index count, std::vector<Scalar>& staging, TensorView<Scalar, Device> to) {
-  const Scalar* from = nullptr;
+void upload(Context<Device>& context, const float* values, TensorView<Scalar, Device> to) {
   if constexpr (std::is_same_v<Scalar, float>) {
-    from = values;
+    ops::upload<Scalar>(context, values, to);
   } else {
-    staging.assign(values, values + count);
-    from = staging.data();
+    const std::vector<Scalar> converted(values, values + to.size());
+    ops::upload<Scalar>(context, converted.data(), to);
+    context.synchronize();
   }
-  Memory<Device>::copy_from_host(to.data(), from, static_cast<std::size_t>(count) * sizeof(Scalar));
 }
 
 /// The text features of a data set's labels, [labels, dim].
@@ -48,9 +48,9 @@ class Batch {
         dim_(features.dim()),
         together_(together),
         table_(detail::feature_table(features, data.labels())),
-        image_values_(static_cast<std::size_t>(most * size_ * size_ * 3)),
-        text_values_(static_cast<std::size_t>(most * together * dim_)),
-        mask_values_(static_cast<std::size_t>(most * together * size_ * size_)),
+        image_values_(most * size_ * size_ * 3),
+        text_values_(most * together * dim_),
+        mask_values_(most * together * size_ * size_),
         images_({most, size_, size_, 3}),
         text_({most * together, dim_}),
         masks_({most * together, size_, size_}) {}
@@ -60,6 +60,7 @@ class Batch {
   void load(Context<Device>& context, std::span<const Index> groups,
             const std::optional<AugmentationSeed>& augmentation) {
     count_ = static_cast<Index>(groups.size());
+    context.synchronize();  // the device may still copy the batch before
     const Index pixels = size_ * size_;
     context.parallel_for(count_, [&](Index i) {
       const Index first = groups[static_cast<std::size_t>(i)] * together_;
@@ -72,9 +73,9 @@ class Batch {
         std::copy_n(table_.data() + data_.sample(first + k).label * dim_, dim_, text_values_.data() + at * dim_);
       }
     });
-    detail::upload<Scalar, Device>(image_values_.data(), count_ * pixels * 3, staging_, images_.view());
-    detail::upload<Scalar, Device>(text_values_.data(), samples() * dim_, staging_, text_.view());
-    detail::upload<Scalar, Device>(mask_values_.data(), samples() * pixels, staging_, masks_.view());
+    upload_front(context, image_values_, count_ * pixels * 3, images_);
+    upload_front(context, text_values_, samples() * dim_, text_);
+    upload_front(context, mask_values_, samples() * pixels, masks_);
   }
 
   /// (image, label) pairs.
@@ -84,11 +85,17 @@ class Batch {
   TensorView<const Scalar, Device> masks() const { return {masks_.data(), {samples(), size_, size_}}; }
 
  private:
+  using Values = HostBuffer<float, Device>;
+
+  /// The first `count` values, to the front of a tensor.
+  static void upload_front(Context<Device>& context, const Values& values, Index count, Tensor<Scalar, Device>& to) {
+    detail::upload<Scalar, Device>(context, values.data(), {to.data(), {count}});
+  }
+
   const Dataset& data_;
   Index size_, dim_, together_, count_ = 0;
   std::vector<float> table_;
-  std::vector<float> image_values_, text_values_, mask_values_;
-  std::vector<Scalar> staging_;
+  Values image_values_, text_values_, mask_values_;
   Tensor<Scalar, Device> images_, text_, masks_;
 };
 

@@ -67,7 +67,7 @@ class Evaluator {
         data_.load((first + i) * labels_, std::nullopt, values.data() + i * size_ * size_ * 3, nullptr);
         truth[static_cast<std::size_t>(i)] = data_.original_masks(first + i);
       });
-      upload<Scalar, Device>(values.data(), count * size_ * size_ * 3, staging_, images.view());
+      upload<Scalar, Device>(context_, values.data(), {images.data(), {count * size_ * size_ * 3}});
       WorkspaceScope<Device> encoded(context_);
       const View embedding = model_.sam.encode(context_, {images.data(), {count, size_, size_, 3}});
       for (Index i = 0; i < count; ++i) {
@@ -77,6 +77,7 @@ class Evaluator {
       }
     }
     close_batch();
+    ops::download<double>(context_, loss_, &evaluation_.loss);
     evaluation_.loss /= static_cast<double>(data_.size());
     return std::move(evaluation_);
   }
@@ -108,16 +109,15 @@ class Evaluator {
     context_.parallel_for(
         count, [&](Index i) { data_.load(first_sample + i, std::nullopt, nullptr, mask_values_.data() + i * pixels); });
     const View masks{masks_.view().data() + filled_ * pixels, {count, size_, size_}};
-    upload<Scalar, Device>(mask_values_.data(), count * pixels, staging_, masks);
+    upload<Scalar, Device>(context_, mask_values_.data(), masks);
     filled_ += count;
   }
 
   void close_batch() {
     if (filled_ == 0) return;
     const Shape shape{filled_, size_, size_};
-    const double loss = ops::mask_loss<Scalar>(context_, ConstView{probability_.data(), shape},
-                                               ConstView{masks_.data(), shape}, loss_options_, View{});
-    evaluation_.loss += loss * static_cast<double>(filled_);
+    ops::mask_loss<Scalar>(context_, ConstView{probability_.data(), shape}, ConstView{masks_.data(), shape},
+                           loss_options_, View{}, static_cast<double>(filled_), loss_.view());
     filled_ = 0;
   }
 
@@ -128,7 +128,7 @@ class Evaluator {
     const View logits = postprocess_masks<Scalar>(context_, low_res.reshape({1, 1, low_res.dim(1), low_res.dim(2)}),
                                                   size_, inside.height, inside.width, original.height, original.width);
     logit_values_.resize(static_cast<std::size_t>(logits.size()));
-    Memory<Device>::copy_to_host(logit_values_.data(), logits.data(), logit_values_.size() * sizeof(Scalar));
+    ops::download<Scalar>(context_, logits, logit_values_.data());
     prediction_.resize(logit_values_.size());
     std::transform(logit_values_.begin(), logit_values_.end(), prediction_.begin(),
                    [](Scalar logit) { return static_cast<std::uint8_t>(logit > 0); });
@@ -144,7 +144,8 @@ class Evaluator {
   Tensor<Scalar, Device> text_, probability_, masks_;
   View tokens_;  // [labels, 1, C]
   std::vector<float> mask_values_;
-  std::vector<Scalar> staging_, logit_values_;
+  std::vector<Scalar> logit_values_;
+  Tensor<double, Device> loss_{Shape{1}};  // a sum over samples
   std::vector<std::uint8_t> prediction_;
 };
 

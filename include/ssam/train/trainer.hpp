@@ -171,24 +171,26 @@ class Trainer {
   void take_step() {
     const Index last = std::min(at_.batch + options_.accumulate, plan_.batches());
     const Index samples = plan_.end(last - 1) - plan_.begin(at_.batch);
-    double loss = 0;
+    ops::fill<double>(context_, loss_.view(), 0);
     for (; at_.batch < last; ++at_.batch) {
       const Index begin = plan_.begin(at_.batch), count = plan_.end(at_.batch) - begin;
       batch_.load(context_, {order_.data() + begin, static_cast<std::size_t>(count)},
                   AugmentationSeed{options_.seed, static_cast<std::uint64_t>(at_.epoch)});
-      loss += add_gradients(static_cast<double>(count) / static_cast<double>(samples));
+      add_gradients(static_cast<double>(count) / static_cast<double>(samples));
     }
-    loss = processes_.average(loss);
     walk(model_, [&](const Path&, auto& parameter, Group, Layout) {
       if constexpr (std::remove_cvref_t<decltype(parameter)>::trained) {
         if (parameter.reached) processes_.average(context_, parameter.grad.view());
       }
     });
-    const double norm = optimizer_.gradient_norm(context_, model_);
-    require_finite(norm, "the gradient");
     const double factor = lr_factor(options_.schedule, at_.step, options_.epochs * steps_per_epoch_, at_.epoch);
-    const bool clips = options_.clip_norm > 0 && norm > options_.clip_norm;
-    optimizer_.step(context_, model_, factor, clips ? options_.clip_norm / norm : 1.0);
+    optimizer_.step(context_, model_, factor, options_.clip_norm);
+    double loss = 0;
+    ops::download<double>(context_, loss_, &loss);  // the step's only wait for the device
+    loss = processes_.average(loss);
+    require_finite(loss, "the loss");
+    const double norm = optimizer_.gradient_norm(context_);
+    require_finite(norm, "the gradient");
     ++at_.step;
     at_.loss_sum += loss * static_cast<double>(samples);
     at_.loss_samples += samples;
@@ -196,16 +198,13 @@ class Trainer {
     report(loss, norm);
   }
 
-  /// Forward and backward pass of the loaded batch; gradients and the returned loss are multiplied by `weight`.
-  double add_gradients(double weight) {
+  /// Forward and backward pass of the loaded batch. Gradients and the loss (added to loss_) are multiplied by `weight`.
+  void add_gradients(double weight) {
     WorkspaceScope<Device> scope(context_);
     const auto probability = model_.forward(context_, batch_.images(), batch_.text(), record_);
     const auto dprobability = allocate<Scalar>(context_, probability.shape());
-    const double loss =
-        ops::mask_loss<Scalar>(context_, probability, batch_.masks(), options_.loss, dprobability, weight);
-    require_finite(loss, "the loss");
+    ops::mask_loss<Scalar>(context_, probability, batch_.masks(), options_.loss, dprobability, weight, loss_.view());
     model_.backward(context_, record_, dprobability);
-    return weight * loss;
   }
 
   void require_finite(double value, const char* what) const {
@@ -308,7 +307,8 @@ class Trainer {
   const std::function<void(const TrainProgress&)>& progress_;
   Processes& processes_;
   AdamW<Scalar, Device> optimizer_;
-  Index together_;  // pairs of one image that are trained on together
+  Tensor<double, Device> loss_{Shape{1}};  // of this step
+  Index together_;                         // pairs of one image that are trained on together
   BatchPlan plan_;
   Batch<Scalar, Device> batch_;
   typename Model::Record record_;  // kept, so that its memory is

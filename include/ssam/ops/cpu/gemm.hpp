@@ -7,7 +7,7 @@
 #include <dnnl.h>
 #endif
 
-#include <ssam/ops/views.hpp>
+#include <ssam/ops/shape_checks.hpp>
 
 namespace ssam::ops {
 
@@ -71,11 +71,7 @@ void gemm_serial(Op a_op, Op b_op, Index m, Index n, Index k, S alpha, const S* 
 template <class S>
 void gemm(Context<Cpu>& context, Op a_op, Op b_op, S alpha, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b, S beta,
           MatrixView<S, Cpu> c) {
-  const Index m = c.rows, n = c.cols;
-  const Index k = a_op == Op::none ? a.cols : a.rows;
-  require((a_op == Op::none ? a.rows : a.cols) == m, "gemm", "rows of op(A) = rows of C");
-  require((b_op == Op::none ? b.cols : b.rows) == n, "gemm", "columns of op(B) = columns of C");
-  require((b_op == Op::none ? b.rows : b.cols) == k, "gemm", "columns of op(A) = rows of op(B)");
+  const Index m = c.rows, n = c.cols, k = detail::require_gemm<S, Cpu>(a_op, b_op, a, b, c);
   // Panels of a few hundred rows keep the repeated packing of B small; wide, low results are cut along their columns.
   const Index panel = std::max<Index>(192, (m + 31) / 32);
   if (m >= n || m > panel) {

@@ -1,52 +1,65 @@
 #pragma once
 
-#include <cmath>
+#include <ssam/ops/adamw_tensor.hpp>
 #include <ssam/ops/cpu/kernel.hpp>
 
 namespace ssam::ops {
 
-/// The numbers of one AdamW step (PyTorch's defaults); `step` counts from 1.
-struct AdamWStep {
-  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 1e-2;
-  Index step = 1;
-};
+namespace detail {
 
-/// One AdamW step in PyTorch's order: value is decayed by lr * weight_decay, m and v take in grad_scale * grad, value
-/// moves by lr * m_hat / (sqrt(v_hat) + eps). Throws ShapeError, ConfigError for a step below 1.
-template <class S>
-void adamw_step(Context<Cpu>& context, In<S, Cpu> grad, std::type_identity_t<S> grad_scale, const AdamWStep& settings,
-                TensorView<S, Cpu> value, TensorView<S, Cpu> m, TensorView<S, Cpu> v) {
-  require(grad.size() == value.size() && m.size() == value.size() && v.size() == value.size(), "adamw_step",
-          "gradient, value and moments of one size");
-  if (settings.step < 1) throw ConfigError("AdamW counts its steps from 1");
-  const double count = static_cast<double>(settings.step);
-  const S decay = static_cast<S>(1 - settings.lr * settings.weight_decay);
-  const S take1 = static_cast<S>(1 - settings.beta1), take2 = static_cast<S>(1 - settings.beta2);
-  const S keep2 = static_cast<S>(settings.beta2), eps = static_cast<S>(settings.eps);
-  const S step_size = static_cast<S>(settings.lr / (1 - std::pow(settings.beta1, count)));
-  const S root2 = static_cast<S>(std::sqrt(1 - std::pow(settings.beta2, count)));
-  detail::for_elements(context, value.size(), [&](Index i, Index n) {
-    const auto g = detail::array(grad.data() + i, n) * grad_scale;
-    auto first = detail::array(m.data() + i, n), second = detail::array(v.data() + i, n);
-    auto x = detail::array(value.data() + i, n);
-    first += take1 * (g - first);
-    second = keep2 * second + take2 * g * g;
-    x = x * decay - step_size * first / (second.sqrt() / root2 + eps);
+/// f(tensor, first element, count, chunk) for every chunk of a table.
+template <class S, class F>
+void for_adamw_chunks(Context<Cpu>& context, TensorView<const AdamWTensor<S>, Cpu> tensors, Index chunks, const F& f) {
+  context.parallel_for(chunks, [&](Index chunk) {
+    const AdamWTensor<S>& tensor = tensors.data()[adamw_tensor_of(tensors.data(), tensors.size(), chunk)];
+    const Index first = (chunk - tensor.first_chunk) * adamw_chunk;
+    f(tensor, first, std::min(adamw_chunk, tensor.size - first), chunk);
   });
 }
 
-/// Sum of squares, in double.
+}  // namespace detail
+
+/// sum[0] = sum of the squares of all gradients, in double. `chunks`: of all tensors.
 template <class S>
-double squared_norm(Context<Cpu>& context, TensorView<S, Cpu> x) {
-  const Index grain = std::max<Index>(4096, (x.size() + 255) / 256), pieces = (x.size() + grain - 1) / grain;
+void squared_norm(Context<Cpu>& context, std::type_identity_t<TensorView<const AdamWTensor<S>, Cpu>> tensors,
+                  Index chunks, TensorView<double, Cpu> sum) {
+  require(sum.size() == 1, "squared_norm", "one sum");
   WorkspaceScope scope(context);
-  const auto partial = allocate<double>(context, {pieces});
-  context.parallel_ranges(x.size(), grain, [&](Index begin, Index end) {
-    partial.data()[begin / grain] = detail::array(x.data() + begin, end - begin).template cast<double>().square().sum();
+  const auto partial = allocate<double>(context, {chunks});
+  detail::for_adamw_chunks<S>(context, tensors, chunks,
+                              [&](const AdamWTensor<S>& tensor, Index first, Index count, Index chunk) {
+                                const auto grad = detail::array(static_cast<const S*>(tensor.grad) + first, count);
+                                partial.data()[chunk] = grad.template cast<double>().square().sum();
+                              });
+  sum.data()[0] = 0;
+  for (Index chunk = 0; chunk < chunks; ++chunk) sum.data()[0] += partial.data()[chunk];
+}
+
+/// One AdamW step over all tensors, in PyTorch's order: value is decayed by lr * weight_decay, m and v take in the
+/// gradient, value moves by lr * m_hat / (sqrt(v_hat) + eps). Gradients are first scaled to `clip_norm` where
+/// sqrt(squared_norm) is longer (0: never), and are zero afterwards. Where the norm is not finite, nothing else
+/// changes. Throws ShapeError, ConfigError for a step below 1.
+template <class S>
+void adamw_step(Context<Cpu>& context, std::type_identity_t<TensorView<const AdamWTensor<S>, Cpu>> tensors,
+                Index chunks, const AdamWStep& settings, double clip_norm,
+                std::type_identity_t<TensorView<const double, Cpu>> squared_norm) {
+  detail::require_adamw(settings, squared_norm);
+  const double square = squared_norm.data()[0];
+  const bool finite = std::isfinite(square);
+  const S grad_scale = static_cast<S>(detail::clip_factor(square, clip_norm));
+  detail::for_adamw_chunks<S>(context, tensors, chunks, [&](const AdamWTensor<S>& tensor, Index i, Index n, Index) {
+    auto grad = detail::array(tensor.grad + i, n);
+    if (finite) {
+      const detail::AdamWFactors<S> at(settings, settings.step - tensor.skipped);
+      const auto g = grad * grad_scale;
+      auto first = detail::array(tensor.m + i, n), second = detail::array(tensor.v + i, n);
+      auto x = detail::array(tensor.value + i, n);
+      first += at.take1 * (g - first);
+      second = at.keep2 * second + at.take2 * g * g;
+      x = x * at.decay - at.step_size * first / (second.sqrt() / at.root2 + at.eps);
+    }
+    grad = S(0);
   });
-  double sum = 0;
-  for (Index piece = 0; piece < pieces; ++piece) sum += partial.data()[piece];
-  return sum;
 }
 
 }  // namespace ssam::ops

@@ -2,6 +2,7 @@
 
 #include <Eigen/SVD>
 #include <ssam/ops/cpu/kernel.hpp>
+#include <ssam/ops/shape_checks.hpp>
 
 namespace ssam::ops {
 
@@ -11,10 +12,9 @@ namespace ssam::ops {
 /// memory from the heap, weights are factored once. Throws ShapeError, ConfigError for elements that are not finite.
 template <class S>
 void svd(Context<Cpu>&, In<S, Cpu> a, TensorView<S, Cpu> u, TensorView<S, Cpu> s, TensorView<S, Cpu> vt) {
-  require(a.shape().rank() == 2, "svd", "a matrix");
-  const Index m = a.dim(0), n = a.dim(1), r = std::min(m, n);
-  require(u.shape() == Shape{m, r} && s.size() == r && vt.shape() == Shape{r, n}, "svd", "u [m, r], s [r], vt [r, n]");
+  const Index r = detail::require_svd<S, Cpu>(a, u, s, vt);
   if (r == 0) return;
+  const Index m = a.dim(0), n = a.dim(1);
   using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic>;
   using RowMajor = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const Matrix matrix = Eigen::Map<const RowMajor>(a.data(), m, n).template cast<double>();

@@ -1,0 +1,15 @@
+#pragma once
+
+// Every op for NVIDIA GPUs. Included by ssam/ops/ops.hpp where SSAM_WITH_CUDA is defined (CMake target ssam::cuda).
+#include <ssam/ops/cuda/activation.cuh>
+#include <ssam/ops/cuda/attention.cuh>
+#include <ssam/ops/cuda/convolution.cuh>
+#include <ssam/ops/cuda/dropout.cuh>
+#include <ssam/ops/cuda/elementwise.cuh>
+#include <ssam/ops/cuda/gemm.cuh>
+#include <ssam/ops/cuda/loss.cuh>
+#include <ssam/ops/cuda/norm.cuh>
+#include <ssam/ops/cuda/optimizer.cuh>
+#include <ssam/ops/cuda/resize.cuh>
+#include <ssam/ops/cuda/svd.cuh>
+#include <ssam/ops/cuda/transfer.cuh>
