@@ -5,8 +5,10 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ssam)
 
 install(TARGETS ssam_headers EXPORT ssamTargets COMPONENT ssam_development
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS ssam_cuda EXPORT ssamCudaTargets COMPONENT ssam_development)
 install(DIRECTORY include/ssam DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT ssam_development)
 install(EXPORT ssamTargets NAMESPACE ssam:: DESTINATION ${package_dir} COMPONENT ssam_development)
+install(EXPORT ssamCudaTargets NAMESPACE ssam:: DESTINATION ${package_dir} COMPONENT ssam_development)
 configure_package_config_file(cmake/ssamConfig.cmake.in ssamConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(ssamConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ssamConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/ssamConfigVersion.cmake

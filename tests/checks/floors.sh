@@ -2,7 +2,10 @@
 # floors.sh ROOT: prints every place where the sources break the order of the house, exit 1 if there is one.
 # - A header includes only what stands on its own floor or a lower one.
 # - Only ops/ (and core/context.hpp, which owns the pool) names OpenMP; only ops/ includes Eigen and oneDNN, only data/
-#   OpenCV, only core/xtensor.hpp xtensor; nothing above ops/ names CUDA.
+#   OpenCV, only core/xtensor.hpp xtensor.
+# - Only ops/cuda/ includes a CUDA header or one of its own, but for ops/ops.hpp, where a program that asked for CUDA
+#   gets it. Nothing above ops/ names CUDA; below, only the tags in core/device.hpp do. Kernels have dynamic shared memory
+#   only, and are started by ops/cuda/launch.cuh only: the tests fence and shuffle what passes there.
 # - Includes of the library are written <ssam/...>. ssam.hpp reaches every header. A file has at most 450 lines.
 set -eu
 cd "$1"
@@ -25,6 +28,8 @@ complaints=$(
       sub("^ssam/", "", place)
       top = place == "ssam.hpp"
       sub("/.*", "", place)
+      cuda = header ~ /^ssam\/ops\/cuda\//
+      if (cuda != (header ~ /[.]cuh$/)) complain("ops/cuda/ holds the .cuh files, and nothing else")
       if (!top && !(place in floor)) complain("not on any floor")
       known[header] = 1
     }
@@ -48,12 +53,20 @@ complaints=$(
       if (name ~ /dnnl/ && place != "ops") complain("only ops/ includes oneDNN")
       if (name == "omp.h" && place != "ops" && header != "ssam/core/context.hpp") complain("only ops/ includes OpenMP")
       if (name ~ /^opencv/ && place != "data") complain("only data/ includes OpenCV")
+      if (name ~ /^(cuda|cublas|cusolver|curand|cudnn|nccl|thrust|cub|cooperative_groups|mma)[A-Za-z0-9_]*[.\/]/ && !cuda) complain("only ops/cuda/ includes CUDA")
+      if (name ~ /[.]cuh$/ && !cuda && header != "ssam/ops/ops.hpp") complain("only ops/cuda/ includes a .cuh")
       if (name ~ /^xt(ensor|l)\// && header != "ssam/core/xtensor.hpp") complain("only core/xtensor.hpp includes xtensor")
     }
     code ~ /#[ \t]*pragma[ \t]+omp|(^|[^a-z_])omp_[a-z]/ && place != "ops" && header != "ssam/core/context.hpp" {
       complain("only ops/ names OpenMP")
     }
     tolower(code) ~ /cuda/ && floor[place] > floor["ops"] { complain("nothing above ops/ names CUDA") }
+    tolower(code) ~ /cuda/ && floor[place] < floor["ops"] && !top && header != "ssam/core/device.hpp" {
+      complain("below ops/ only core/device.hpp names CUDA")
+    }
+    code ~ /__(global|device)__/ && !cuda && header != "ssam/core/device.hpp" { complain("only ops/cuda/ has code for GPUs") }
+    code ~ /__shared__/ && header != "ssam/ops/cuda/kernel.cuh" { complain("kernels have dynamic shared memory only") }
+    code ~ /<<<|cudaLaunch/ && header != "ssam/ops/cuda/launch.cuh" { complain("only launch.cuh starts kernels") }
     END {
       reached["ssam/ssam.hpp"] = 1
       do {
@@ -63,7 +76,7 @@ complaints=$(
           for (i = 1; i <= count; ++i) if (!(list[i] in reached)) { reached[list[i]] = 1; grown = 1 }
         }
       } while (grown)
-      for (header in known) if (header ~ /\.hpp$/ && !(header in reached)) print "include/" header ": not reached from ssam.hpp"
+      for (header in known) if (!(header in reached)) print "include/" header ": not reached from ssam.hpp"
     }' $headers
   awk 'FNR == 451 { print FILENAME ": more than 450 lines" }' $sources
 )

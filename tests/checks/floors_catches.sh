@@ -8,11 +8,14 @@ failures=0
 
 fresh() {
   rm -rf "$tree/include"
-  mkdir -p "$tree/include/ssam/core" "$tree/include/ssam/ops" "$tree/include/ssam/nn" "$tree/include/ssam/data" "$tree/include/ssam/attic"
+  for folder in core ops/cpu ops/cuda nn data attic; do mkdir -p "$tree/include/ssam/$folder"; done
   echo '#include <ssam/nn/b.hpp>' >"$tree/include/ssam/ssam.hpp"
   echo '// cuda, in words' >"$tree/include/ssam/core/a.hpp"
-  printf '#include <Eigen/Core>\n#include <ssam/core/a.hpp>\n' >"$tree/include/ssam/ops/o.hpp"
-  printf '#include <ssam/ops/o.hpp>\n// CUDA is only named in a comment\n' >"$tree/include/ssam/nn/b.hpp"
+  printf '#include <Eigen/Core>\n#include <ssam/core/a.hpp>\n#include <ssam/core/device.hpp>\n' >"$tree/include/ssam/ops/o.hpp"
+  printf '#include <ssam/ops/o.hpp>\n#include <ssam/ops/cuda/k.cuh>\n' >"$tree/include/ssam/ops/ops.hpp"
+  printf '#include <cuda_runtime.h>\n__global__ void k();\n' >"$tree/include/ssam/ops/cuda/k.cuh"
+  echo 'struct Cuda {};' >"$tree/include/ssam/core/device.hpp"
+  printf '#include <ssam/ops/ops.hpp>\n// CUDA is only named in a comment\n' >"$tree/include/ssam/nn/b.hpp"
 }
 # catches WORDS FILE LINE: with LINE added to FILE the check fails and its answer contains WORDS.
 catches() {
@@ -40,7 +43,17 @@ catches 'names OpenMP' nn/b.hpp 'int n = omp_get_num_threads();'
 catches 'includes OpenCV' nn/b.hpp '#include <opencv2/core.hpp>'
 catches 'includes xtensor' nn/b.hpp '#include <xtensor/xadapt.hpp>'
 catches 'names CUDA' nn/b.hpp 'void f(Context<Cuda>&);'
+catches 'below ops' core/a.hpp 'void f(Context<Cuda>&);'
+catches 'includes CUDA' ops/o.hpp '#include <cublas_v2.h>'
+catches 'includes CUDA' core/a.hpp '#include <cuda_runtime.h>'
+catches 'includes a .cuh' ops/o.hpp '#include <ssam/ops/cuda/k.cuh>'
+catches 'holds the .cuh' ops/cuda/h.hpp ''
+catches 'holds the .cuh' ops/cpu/h.cuh ''
+catches 'code for GPUs' ops/o.hpp '__global__ void k();'
+catches 'dynamic shared memory' ops/cuda/k.cuh '__shared__ float scratch[32];'
+catches 'starts kernels' ops/cuda/k.cuh 'k<<<1, 32>>>();'
+catches 'not reached' ops/cuda/d.cuh ''
 catches 'not reached' data/d.hpp '#include <ssam/core/a.hpp>'
 catches 'more than 450' nn/b.hpp "$(yes '//' | head -n 451)"
 catches 'not on any floor' attic/x.hpp ''
-[ "$failures" -eq 0 ] && echo "each of the 14 ways to break the order is reported"
+[ "$failures" -eq 0 ] && echo "each of the 24 ways to break the order is reported"
