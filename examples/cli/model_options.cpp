@@ -32,6 +32,16 @@ void add_threads(CLI::App& verb, int& threads) {
       ->type_name("N");
 }
 
+void add_device(CLI::App& verb, DeviceKind& device, const std::vector<std::string>& names) {
+  const auto choose = [&device](const std::string& name) {
+    const auto found = std::find(device_names.begin(), device_names.end(), name);
+    device = static_cast<DeviceKind>(found - device_names.begin());
+  };
+  std::string help = "Where the model runs: cpu; cuda: an NVIDIA GPU, single precision throughout";
+  if (names.size() > 2) help += "; cuda_tf32, cuda_bf16: its matrix products with operands in TF32, bfloat16";
+  verb.add_option_function<std::string>("--device", choose, help)->default_str("cpu")->check(CLI::IsMember(names));
+}
+
 void add_json(CLI::App& verb, bool& json) { verb.add_flag("--json", json, "Print JSON instead of text"); }
 
 SamConfig backbone_config(const std::string& backbone, Index image_size) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "program.hpp"
+#include "runner.hpp"
 
 namespace ssam {
 struct AdapterInfo;
@@ -35,6 +36,9 @@ struct Checkpoint {
 /// --checkpoint (required), --config, --image-size, --model.
 void add_model_options(CLI::App& verb, ModelOptions& options);
 void add_threads(CLI::App& verb, int& threads);
+/// --device, one of `names`.
+void add_device(CLI::App& verb, DeviceKind& device,
+                const std::vector<std::string>& names = {device_names.begin(), device_names.end()});
 void add_json(CLI::App& verb, bool& json);
 
 /// The named backbone's configuration (vit_b, vit_l, vit_h) at an image size.

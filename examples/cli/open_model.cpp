@@ -5,7 +5,9 @@
 
 namespace ssam::cli {
 
-OpenModel open_model(const ModelOptions& options, const std::filesystem::path& adapter, int threads) {
+OpenModel open_model(const ModelOptions& options, const std::filesystem::path& adapter, int threads,
+                     DeviceKind device) {
+  require_built_for(device);
   OpenModel opened;
   if (!adapter.empty()) opened.adapter = read_adapter_info(adapter);
   Checkpoint checkpoint = open_checkpoint(options, opened.adapter ? &*opened.adapter : nullptr);
@@ -17,7 +19,7 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
 
   const Recipe& recipe = find_recipe(opened.adapter ? opened.adapter->recipe : "zero_shot");
   const Rule rule = find_rule(opened.adapter ? opened.adapter->rule : "paper");
-  opened.runner = recipe.make(rule, checkpoint.config, threads);
+  opened.runner = recipe.make(rule, checkpoint.config, threads, device);
   opened.runner->load(std::move(checkpoint.weights), options.checkpoint.string(), 0);
   if (!opened.adapter) return opened;
 

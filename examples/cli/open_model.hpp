@@ -21,8 +21,9 @@ struct OpenModel {
   std::vector<std::string> labels;  ///< its TAL was trained with; empty where nobody recorded them
 };
 
-/// Throws as open_checkpoint and ssam::load_adapter. `adapter` may be empty.
-OpenModel open_model(const ModelOptions& options, const std::filesystem::path& adapter, int threads);
+/// Throws as open_checkpoint, ssam::load_adapter and Recipe::make. `adapter` may be empty.
+OpenModel open_model(const ModelOptions& options, const std::filesystem::path& adapter, int threads,
+                     DeviceKind device = DeviceKind::cpu);
 
 /// Text features from a file, or hashed label names where `file` is empty. Throws MismatchError when the model's TAL
 /// was trained with the other kind, ConfigError when it has no TAL that was ever trained.

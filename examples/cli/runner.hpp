@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -88,6 +89,22 @@ class Runner {
                             bool resume, const std::function<void(const TrainProgress&)>& progress) = 0;
 };
 
+/// Where a model runs, as the user says it. The three ways of a GPU differ in their matrix products only.
+enum class DeviceKind { cpu, cuda, cuda_tf32, cuda_bf16 };
+inline constexpr std::array device_names{"cpu", "cuda", "cuda_tf32", "cuda_bf16"};
+inline const char* to_string(DeviceKind device) { return device_names[static_cast<std::size_t>(device)]; }
+
+/// A recipe's models on one device. Null where this program was built without it.
+struct RecipeOnDevice {
+  std::unique_ptr<Runner> (*make)(Rule, const SamConfig&, int threads) = nullptr;
+  /// Replays the recorded run `run` in `folder`; null too where a recipe has no recorded runs.
+  std::vector<selftest::CaseResult> (*replay)(Rule, const std::filesystem::path& folder,
+                                              const std::string& run) = nullptr;
+  /// Replays the recordings of SAM itself (`sam*`) with this recipe's model; full fine-tuning's only, which has every
+  /// gradient.
+  std::vector<selftest::CaseResult> (*replay_sam)(const std::filesystem::path& folder) = nullptr;
+};
+
 /// A recipe that the command line knows.
 struct Recipe {
   const char* name;
@@ -95,13 +112,20 @@ struct Recipe {
   const char* summary;
   /// How the recorded runs of this recipe are called ("ssam" in ssam_paper_train.safetensors); "" where there are none.
   const char* recorded;
-
-  std::unique_ptr<Runner> (*make)(Rule, const SamConfig&, int threads) = nullptr;
   Counts (*count)(Rule, const SamConfig&) = nullptr;
-  /// Replays the recorded run `run` in `folder`; null where `recorded` is empty.
-  std::vector<selftest::CaseResult> (*replay)(Rule, const std::filesystem::path& folder,
-                                              const std::string& run) = nullptr;
+  std::array<RecipeOnDevice, device_names.size()> devices{};
+
+  /// Throws ConfigError where this program was built without the device, DeviceError where the machine has none.
+  std::unique_ptr<Runner> make(Rule rule, const SamConfig& config, int threads,
+                               DeviceKind device = DeviceKind::cpu) const {
+    return on(device).make(rule, config, threads);
+  }
+  /// Throws as `make`.
+  const RecipeOnDevice& on(DeviceKind device) const;
 };
+
+/// Throws ConfigError where this program was built without the device.
+void require_built_for(DeviceKind device);
 
 /// All recipes, in the order of the tables.
 const std::vector<Recipe>& recipes();
@@ -109,5 +133,19 @@ const std::vector<Recipe>& recipes();
 const Recipe& find_recipe(const std::string& name);
 /// "paper" or "release". Throws UsageError.
 Rule find_rule(const std::string& name);
+
+// The models of a GPU, for each of its tags: runner_<name>_cuda.cu, compiled with SSAM_CLI_DEVICE = Cuda, ...
+template <class Device>
+RecipeOnDevice zero_shot_on();
+template <class Device>
+RecipeOnDevice layer_norm_tuning_on();
+template <class Device>
+RecipeOnDevice ssam_on();
+template <class Device>
+RecipeOnDevice lora_on();
+template <class Device>
+RecipeOnDevice bias_tuning_on();
+template <class Device>
+RecipeOnDevice full_fine_tuning_on();
 
 }  // namespace ssam::cli

@@ -1,16 +1,13 @@
 #include "../selftest/replay_sam.hpp"
 #include "runner_impl.hpp"
 
-namespace ssam::selftest {
-// Its model is the one below: one translation unit compiles it once.
-template std::vector<CaseResult> replay_sam<float>(const std::filesystem::path& folder);
-}  // namespace ssam::selftest
-
 namespace ssam::cli {
 
 Recipe full_fine_tuning_recipe() {
-  return make_recipe<recipes::FullFineTuning<Rule::paper>, recipes::FullFineTuning<Rule::release>, true>(
+  Recipe recipe = make_recipe<recipes::FullFineTuning<Rule::paper>, recipes::FullFineTuning<Rule::release>, true>(
       {"full"}, "every weight of the encoder, the decoder, TAL", "full");
+  recipe.devices[0] = with_sam_replay<Cpu>(recipe.devices[0]);
+  return recipe;
 }
 
 }  // namespace ssam::cli

@@ -11,13 +11,13 @@
 
 namespace ssam::cli {
 
-/// The Runner of a composed model. Float on the CPU.
-template <class ModelRecipe>
+/// The Runner of a composed model in single precision.
+template <class Device, class ModelRecipe>
 class ModelRunner final : public Runner {
  public:
-  using Model = SsamModel<float, Cpu, ModelRecipe>;
-  using View = TensorView<float, Cpu>;
-  using ConstView = TensorView<const float, Cpu>;
+  using Model = SsamModel<float, Device, ModelRecipe>;
+  using View = TensorView<float, Device>;
+  using ConstView = TensorView<const float, Device>;
 
   ModelRunner(const SamConfig& config, int threads) : context_(threads), model_(config) {}
 
@@ -56,34 +56,36 @@ class ModelRunner final : public Runner {
   }
 
   HostTensor embed(std::span<const float> image) override {
-    WorkspaceScope<Cpu> scope(context_);
+    WorkspaceScope<Device> scope(context_);
     const View embedding = encode(image);
     const Shape shape{1, embedding.dim(3), embedding.dim(1), embedding.dim(2)};
     const View channels_first = allocate<float>(context_, shape);
     ops::nhwc_to_nchw<float>(context_, embedding, channels_first);
-    return HostTensor::from(shape, static_cast<const float*>(channels_first.data()));
+    std::vector<float> values;
+    append(channels_first, values);
+    return HostTensor::from(shape, values);
   }
 
   SegmentResult segment(std::span<const float> image, const SegmentRequest& request) override {
-    WorkspaceScope<Cpu> scope(context_);
+    WorkspaceScope<Device> scope(context_);
     const ConstView embedding = encode(image);
     SegmentResult result;
     const auto add = [&](const Prompts& prompts, ConstView tokens) {
-      WorkspaceScope<Cpu> decoding(context_);
+      WorkspaceScope<Device> decoding(context_);
       const auto decoded = model_.sam.decode(context_, embedding, prompts, tokens,
                                              request.multimask ? MaskOutput::multi : MaskOutput::single);
-      const View full =
-          postprocess_masks<float, Cpu>(context_, decoded.low_res, model_.sam.config.image_size, request.resized.height,
-                                        request.resized.width, request.original.height, request.original.width);
+      const View full = postprocess_masks<float, Device>(context_, decoded.low_res, model_.sam.config.image_size,
+                                                         request.resized.height, request.resized.width,
+                                                         request.original.height, request.original.width);
       result.prompts += full.dim(0);
       result.masks = full.dim(1);
-      result.logits.insert(result.logits.end(), full.data(), full.data() + full.size());
-      result.iou.insert(result.iou.end(), decoded.iou.data(), decoded.iou.data() + decoded.iou.size());
+      append(full, result.logits);
+      append(decoded.iou, result.iou);
     };
     if (request.geometric) add({1, request.points, request.point_labels, request.box, request.mask}, {});
     for (const std::vector<float>& text : request.texts) {  // one by one: as many masks of full size would fill memory
-      WorkspaceScope<Cpu> prompt(context_);
-      const ConstView feature(text.data(), {1, static_cast<Index>(text.size())});
+      WorkspaceScope<Device> prompt(context_);
+      const View feature = upload(text, {1, static_cast<Index>(text.size())});
       add({1, {}, {}, {}, {}}, model_.embed_text(context_, feature));
     }
     return result;
@@ -107,10 +109,23 @@ class ModelRunner final : public Runner {
   View encode(std::span<const float> image) {
     const Index size = model_.sam.config.image_size;
     context_.training = false;
-    return model_.sam.encode(context_, ConstView(image.data(), {1, size, size, 3}));
+    return model_.sam.encode(context_, upload(image, {1, size, size, 3}));
   }
 
-  Context<Cpu> context_;
+  View upload(std::span<const float> values, const Shape& shape) {
+    const View copy = allocate<float>(context_, shape);
+    ops::upload<float>(context_, values.data(), copy);
+    return copy;
+  }
+
+  /// Waits for the device.
+  void append(ConstView view, std::vector<float>& values) {
+    const std::size_t before = values.size();
+    values.resize(before + static_cast<std::size_t>(view.size()));
+    ops::download<float>(context_, view, values.data() + before);
+  }
+
+  Context<Device> context_;
   Model model_;
 };
 
@@ -140,24 +155,43 @@ Counts count_parameters(const SamConfig& config) {
   return counts;
 }
 
-/// The registry's entry of a recipe under the two naming rules. `recorded` is the name of its golden runs, "" where
-/// there are none.
+/// Recordings are compared in single precision throughout.
+template <class Device>
+inline constexpr bool replays = !std::is_same_v<Device, CudaTf32> && !std::is_same_v<Device, CudaBf16>;
+
+/// The replay of SAM itself, of which selftest/replay_sam.hpp must be included.
+template <class Device>
+RecipeOnDevice with_sam_replay(RecipeOnDevice recipe) {
+  if constexpr (replays<Device>) recipe.replay_sam = selftest::replay_sam<float, Device>;
+  return recipe;
+}
+
+/// A recipe under the two naming rules on one device.
+template <class Device, class Paper, class Release, bool has_recorded>
+RecipeOnDevice recipe_on() {
+  RecipeOnDevice recipe;
+  recipe.make = [](Rule rule, const SamConfig& config, int threads) -> std::unique_ptr<Runner> {
+    if (rule == Rule::paper) return std::make_unique<ModelRunner<Device, Paper>>(config, threads);
+    return std::make_unique<ModelRunner<Device, Release>>(config, threads);
+  };
+  if constexpr (has_recorded && replays<Device>) {
+    recipe.replay = [](Rule rule, const std::filesystem::path& folder, const std::string& run) {
+      return rule == Rule::paper ? selftest::replay_training<float, Device, Paper>(folder, run, false)
+                                 : selftest::replay_training<float, Device, Release>(folder, run, true);
+    };
+  }
+  return recipe;
+}
+
+/// The registry's entry of a recipe under the two naming rules, on the host. `recorded` is the name of its golden runs,
+/// "" where there are none.
 template <class Paper, class Release, bool has_recorded>
 Recipe make_recipe(std::vector<std::string> aliases, const char* summary, const char* recorded) {
   Recipe recipe{Paper::name, std::move(aliases), summary, recorded};
-  recipe.make = [](Rule rule, const SamConfig& config, int threads) -> std::unique_ptr<Runner> {
-    if (rule == Rule::paper) return std::make_unique<ModelRunner<Paper>>(config, threads);
-    return std::make_unique<ModelRunner<Release>>(config, threads);
-  };
   recipe.count = [](Rule rule, const SamConfig& config) {
     return rule == Rule::paper ? count_parameters<Paper>(config) : count_parameters<Release>(config);
   };
-  if constexpr (has_recorded) {
-    recipe.replay = [](Rule rule, const std::filesystem::path& folder, const std::string& run) {
-      return rule == Rule::paper ? selftest::replay_training<float, Paper>(folder, run, false)
-                                 : selftest::replay_training<float, Release>(folder, run, true);
-    };
-  }
+  recipe.devices[0] = recipe_on<Cpu, Paper, Release, has_recorded>();
   return recipe;
 }
 

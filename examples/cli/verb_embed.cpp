@@ -13,6 +13,7 @@ namespace {
 struct EmbedOptions {
   ModelOptions model;
   std::filesystem::path image, out;
+  DeviceKind device = DeviceKind::cpu;
   int threads = 0;
 };
 
@@ -43,6 +44,7 @@ std::vector<float> channels_last(std::span<const float> batch, Index index, Inde
 }
 
 int embed(EmbedOptions options) {
+  require_built_for(options.device);
   const bool array = options.image.extension() == ".npy";
   HostTensor batch;
   if (array) {
@@ -58,7 +60,7 @@ int embed(EmbedOptions options) {
   }
   Checkpoint checkpoint = open_checkpoint(options.model);
   const SamConfig config = checkpoint.config;
-  const auto runner = find_recipe("zero_shot").make(find_rule("paper"), config, options.threads);
+  const auto runner = find_recipe("zero_shot").make(find_rule("paper"), config, options.threads, options.device);
   runner->load(std::move(checkpoint.weights), options.model.checkpoint.string(), 0);
 
   std::vector<float> values;
@@ -94,6 +96,7 @@ void add_embed(Program& program) {
   verb->add_option("--out", options->out, "The .npy file to write: float32 [B, C, h, w]")
       ->required()
       ->type_name("E.npy");
+  add_device(*verb, options->device);
   add_threads(*verb, options->threads);
   verb->footer(
       "An image file is brought to the model's size, normalised and padded. Example:\n"

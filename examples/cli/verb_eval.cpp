@@ -14,6 +14,7 @@ struct EvalOptions {
   std::filesystem::path adapter, data, features;
   std::string split;
   Index batch = 8;
+  DeviceKind device = DeviceKind::cpu;
   int threads = 0;
   bool json = false;
 };
@@ -32,7 +33,7 @@ int eval(const EvalOptions& options) {
   for (const Split candidate : {Split::train, Split::val, Split::test}) {
     if (options.split == to_string(candidate)) split = candidate;
   }
-  const OpenModel model = open_model(options.model, options.adapter, options.threads);
+  const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   const TextFeatures features = open_features(model, options.features);
   const Dataset data(manifest, split, model.config.image_size, model.config.pixel_stats, model.config.padding);
   Progress progress("evaluating");
@@ -42,16 +43,20 @@ int eval(const EvalOptions& options) {
 
   const std::string recipe = model.adapter ? model.adapter->recipe : "none";
   if (options.json) {
-    nlohmann::ordered_json json{
-        {"data", options.data.string()},      {"split", to_string(split)}, {"recipe", recipe},
-        {"text_features", features.source()}, {"images", data.items()},    {"loss", scores.loss}};
+    nlohmann::ordered_json json{{"data", options.data.string()},
+                                {"split", to_string(split)},
+                                {"recipe", recipe},
+                                {"device", to_string(options.device)},
+                                {"text_features", features.source()},
+                                {"images", data.items()},
+                                {"loss", scores.loss}};
     json.update(scores.report.json());
     std::puts(json.dump(2).c_str());
     return 0;
   }
-  std::printf("%s, split %s, %s images; adapter: %s; text features: %s\n\n%s", options.data.string().c_str(),
-              to_string(split).c_str(), with_commas(data.items()).c_str(), recipe.c_str(), features.source().c_str(),
-              scores.report.text().c_str());
+  std::printf("%s, split %s, %s images; adapter: %s; device: %s; text features: %s\n\n%s",
+              options.data.string().c_str(), to_string(split).c_str(), with_commas(data.items()).c_str(),
+              recipe.c_str(), to_string(options.device), features.source().c_str(), scores.report.text().c_str());
   return 0;
 }
 
@@ -73,6 +78,7 @@ void add_eval(Program& program) {
       ->capture_default_str()
       ->check(CLI::Range(Index{1}, Index{4096}))
       ->type_name("N");
+  add_device(*verb, options->device);
   add_threads(*verb, options->threads);
   add_json(*verb, options->json);
   verb->footer(

@@ -11,11 +11,12 @@ namespace {
 struct MergeOptions {
   ModelOptions model;
   std::filesystem::path adapter, out;
+  DeviceKind device = DeviceKind::cpu;
   int threads = 0;
 };
 
 int merge(const MergeOptions& options) {
-  const OpenModel model = open_model(options.model, options.adapter, options.threads);
+  const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   if (!model.runner->merges_into_plain_sam()) {
     throw ConfigError(ErrorText{.what = "this adapter cannot be merged into a plain checkpoint: the published form of "
                                         "its neck convolution has no padding, which no plain SAM can repeat",
@@ -43,6 +44,7 @@ void add_merge(Program& program) {
       ->required()
       ->type_name("DIR");
   verb->add_option("--out", options->out, "The safetensors file to write")->required()->type_name("FILE");
+  add_device(*verb, options->device);
   add_threads(*verb, options->threads);
   verb->footer(
       "The result is a plain SAM checkpoint, as large as the base, with the text affine layer beside it.\nExample:\n"

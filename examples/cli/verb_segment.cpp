@@ -17,6 +17,7 @@ struct SegmentOptions {
   std::vector<std::string> labels, points;
   std::string box;
   bool multimask = false, json = false;
+  DeviceKind device = DeviceKind::cpu;
   int threads = 0;
 };
 
@@ -159,6 +160,7 @@ void print(const SegmentOptions& options, const std::vector<Answer>& answers, co
                               {"height", size.height},
                               {"width", size.width},
                               {"out", options.out.string()},
+                              {"device", to_string(options.device)},
                               {"text_features", nullptr}};
   if (!features.empty()) json["text_features"] = features;
   json["masks"] = nlohmann::ordered_json::array();
@@ -198,7 +200,7 @@ int segment(const SegmentOptions& options) {
   if (names.size() > 255) throw UsageError("at most 255 masks fit one file");
 
   const Image image = load_image(options.image);
-  const OpenModel model = open_model(options.model, options.adapter, options.threads);
+  const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   const SamConfig& config = model.config;
   const ImageSize size{image.height, image.width};
   const ImageSize resized = resize_longest_side(image.height, image.width, config.image_size);
@@ -261,6 +263,7 @@ void add_segment(Program& program) {
       ->type_name("M.png");
   verb->add_option("--overlay", options->overlay, "The image with the masks over it")->type_name("O.png");
   verb->add_option("--logits", options->logits, "Logits [P, M, H, W] at the size of the image")->type_name("L.npy");
+  add_device(*verb, options->device);
   add_threads(*verb, options->threads);
   add_json(*verb, options->json);
   verb->footer(

@@ -7,11 +7,6 @@
 #include "model_options.hpp"
 #include "runner.hpp"
 
-namespace ssam::selftest {
-// Instantiated in runner_full_fine_tuning.cpp, whose model it uses.
-extern template std::vector<CaseResult> replay_sam<float>(const std::filesystem::path& folder);
-}  // namespace ssam::selftest
-
 namespace ssam::cli {
 
 namespace {
@@ -20,6 +15,7 @@ constexpr double tolerance = 1e-4;
 
 struct SelftestOptions {
   std::filesystem::path golden;
+  DeviceKind device = DeviceKind::cpu;
   int threads = 0;
   bool json = false;
 };
@@ -35,12 +31,14 @@ template <class Replay>
 void add_replay(Outcome& outcome, const std::string& name, const Replay& replay) {
   try {
     for (selftest::CaseResult& result : replay()) outcome.results.push_back(std::move(result));
+  } catch (const DeviceError&) {  // not the recording's fault: it would be the same for all
+    throw;
   } catch (const Error& error) {
     outcome.results.push_back({name, INFINITY, error.what()});
   }
 }
 
-Outcome replay_folder(const std::filesystem::path& folder) {
+Outcome replay_folder(const std::filesystem::path& folder, DeviceKind device) {
   Outcome outcome;
   Progress progress("replaying");
   Index done = 0;
@@ -48,17 +46,18 @@ Outcome replay_folder(const std::filesystem::path& folder) {
   const auto present = [&](const std::string& file) { return std::filesystem::exists(folder / file); };
   progress.update(done++, total);
   if (present("sam.safetensors")) {
-    add_replay(outcome, "sam", [&] { return selftest::replay_sam<float>(folder); });
+    add_replay(outcome, "sam", [&] { return find_recipe("full_fine_tuning").on(device).replay_sam(folder); });
   } else {
     outcome.absent.push_back("sam");
   }
   for (const Recipe& recipe : recipes()) {
     for (const std::string rule : {"paper", "release"}) {
       progress.update(done++, total, recipe.name);
-      if (recipe.replay == nullptr) continue;
+      const RecipeOnDevice& models = recipe.on(device);
+      if (models.replay == nullptr) continue;
       const std::string run = recipe.recorded + ("_" + rule);
       if (present(run + "_weights.safetensors") && present(run + "_train.safetensors")) {
-        add_replay(outcome, run, [&] { return recipe.replay(find_rule(rule), folder, run); });
+        add_replay(outcome, run, [&] { return models.replay(find_rule(rule), folder, run); });
       } else {
         outcome.absent.push_back(run);
       }
@@ -68,12 +67,13 @@ Outcome replay_folder(const std::filesystem::path& folder) {
 }
 
 int run_selftest(const SelftestOptions& options) {
+  require_built_for(options.device);
   if (!std::filesystem::is_directory(options.golden)) {
     throw IoError(ErrorText{.what = "no such folder", .where = options.golden.string()});
   }
   // The replays make contexts of their own, which ask the environment.
   if (options.threads > 0) ::setenv("SSAM_THREADS", std::to_string(options.threads).c_str(), 1);
-  const Outcome outcome = replay_folder(options.golden);
+  const Outcome outcome = replay_folder(options.golden, options.device);
   std::size_t failed = 0;
   double worst = 0;
   for (const auto& result : outcome.results) {
@@ -83,7 +83,8 @@ int run_selftest(const SelftestOptions& options) {
   const bool passed = failed == 0 && !outcome.results.empty();
 
   if (options.json) {
-    nlohmann::ordered_json json{{"folder", options.golden.string()}, {"tolerance", tolerance}};
+    nlohmann::ordered_json json{
+        {"folder", options.golden.string()}, {"device", to_string(options.device)}, {"tolerance", tolerance}};
     json["cases"] = nlohmann::ordered_json::array();
     for (const auto& result : outcome.results) {  // an infinite error becomes null: JSON has no infinity
       json["cases"].push_back({{"case", result.name},
@@ -107,9 +108,9 @@ int run_selftest(const SelftestOptions& options) {
   std::printf("%s\n", table.text().c_str());
   for (const std::string& name : outcome.absent) std::printf("not in this folder: %s\n", name.c_str());
   std::printf(
-      "%zu cases, %zu failed, %zu recordings not in this folder. Error: largest relative error of a tensor; "
+      "%zu cases on %s, %zu failed, %zu recordings not in this folder. Error: largest relative error of a tensor; "
       "at most %.0e passes.\n",
-      outcome.results.size(), failed, outcome.absent.size(), tolerance);
+      outcome.results.size(), to_string(options.device), failed, outcome.absent.size(), tolerance);
   if (outcome.results.empty()) {
     throw Error(ErrorText{.what = "nothing to replay",
                           .where = options.golden.string(),
@@ -127,6 +128,7 @@ void add_selftest(Program& program) {
   verb->add_option("--golden", options->golden, "A folder of recordings; dimensions are read from their metadata")
       ->required()
       ->type_name("DIR");
+  add_device(*verb, options->device, {"cpu", "cuda"});
   add_threads(*verb, options->threads);
   add_json(*verb, options->json);
   verb->footer(

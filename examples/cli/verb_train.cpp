@@ -19,6 +19,7 @@ struct TrainArguments {
   std::filesystem::path data, out, features;
   std::string recipe, rule = "paper", schedule = "constant", loss = "corrected";
   TrainOptions options;
+  DeviceKind device = DeviceKind::cpu;
   int threads = 0;
   bool resume = false, json = false;
 };
@@ -103,11 +104,19 @@ void print_result(const TrainArguments& arguments, const TrainResult& result) {
                 (arguments.out / "best").string().c_str());
     return;
   }
-  const nlohmann::ordered_json json{
-      {"out", arguments.out.string()},   {"recipe", arguments.recipe},    {"rule", arguments.rule},
-      {"epochs", result.epochs},         {"steps", result.steps},         {"train_loss", result.train_loss},
-      {"best_epoch", result.best_epoch}, {"best_loss", result.best_loss}, {"best_dice", result.best_dice},
-      {"seconds", result.seconds},       {"resumed", result.resumed},     {"note", result.note}};
+  const nlohmann::ordered_json json{{"out", arguments.out.string()},
+                                    {"recipe", arguments.recipe},
+                                    {"rule", arguments.rule},
+                                    {"device", to_string(arguments.device)},
+                                    {"epochs", result.epochs},
+                                    {"steps", result.steps},
+                                    {"train_loss", result.train_loss},
+                                    {"best_epoch", result.best_epoch},
+                                    {"best_loss", result.best_loss},
+                                    {"best_dice", result.best_dice},
+                                    {"seconds", result.seconds},
+                                    {"resumed", result.resumed},
+                                    {"note", result.note}};
   std::puts(json.dump(2).c_str());
 }
 
@@ -115,6 +124,7 @@ int train(TrainArguments arguments) {
   const Recipe& recipe = find_recipe(arguments.recipe);
   const Rule rule = find_rule(arguments.rule);
   settle(arguments, recipe);
+  require_built_for(arguments.device);
   check_out(arguments.out, arguments.resume);
   std::FILE* const log = arguments.json ? stderr : stdout;
 
@@ -137,11 +147,11 @@ int train(TrainArguments arguments) {
   std::fprintf(log, "          trainable params: %s || all params: %s || trainable%%: %s\n",
                with_commas(counts.trained).c_str(), with_commas(counts.total).c_str(),
                as_decimal(100.0 * static_cast<double>(counts.trained) / static_cast<double>(counts.total)).c_str());
-  std::fprintf(log, "text      %s\nloss      dice + focal (%s form)\n", features.source().c_str(),
-               arguments.loss.c_str());
+  std::fprintf(log, "text      %s\nloss      dice + focal (%s form)\ndevice    %s\n", features.source().c_str(),
+               arguments.loss.c_str(), to_string(arguments.device));
   std::fflush(log);
 
-  const auto runner = recipe.make(rule, config, arguments.threads);
+  const auto runner = recipe.make(rule, config, arguments.threads, arguments.device);
   runner->load(std::move(checkpoint.weights), arguments.model.checkpoint.string(), arguments.options.seed);
   const std::string note = runner->prepare(arguments.model.checkpoint, checkpoint.hash);
   if (!note.empty()) std::fprintf(log, "svd       %s\n", note.c_str());
@@ -230,6 +240,7 @@ void add_train(Program& program) {
       ->capture_default_str()
       ->type_name("N");
   verb->add_flag("--resume", arguments->resume, "Go on with the run in --out; it ends as if never interrupted");
+  add_device(*verb, arguments->device);
   add_threads(*verb, arguments->threads);
   add_json(*verb, arguments->json);
   verb->footer(

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <ssam/ops/ops.hpp>
 #include <sstream>
 
 #include "replay.hpp"
@@ -38,6 +40,22 @@ class Comparison {
  private:
   CaseResult result_;
 };
+
+/// Host values as a tensor in the context's workspace.
+template <class Scalar, class Device>
+TensorView<Scalar, Device> to_device(Context<Device>& context, const Shape& shape, std::span<const Scalar> values) {
+  const TensorView<Scalar, Device> copy = allocate<Scalar>(context, shape);
+  ops::upload<Scalar>(context, values.data(), copy);
+  context.synchronize();  // the caller may drop the values
+  return copy;
+}
+
+template <class Scalar, class Device>
+std::vector<Scalar> to_host(Context<Device>& context, TensorView<const Scalar, Device> view) {
+  std::vector<Scalar> values(static_cast<std::size_t>(view.size()));
+  ops::download<Scalar>(context, view, values.data());
+  return values;
+}
 
 /// Largest magnitude among the recorded tensors whose name starts with `prefix`.
 inline double largest_with_prefix(const StateDict& state, const std::string& prefix) {

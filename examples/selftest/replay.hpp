@@ -20,11 +20,11 @@ SamConfig golden_config(const std::map<std::string, std::string>& metadata);
 
 /// Replays of `sam*` : containers, embedding, gradients, positions, every prompt kind, pre- and postprocessing, half
 /// size.
-template <class Scalar>
+template <class Scalar, class Device>
 std::vector<CaseResult> replay_sam(const std::filesystem::path& folder);
 
 /// Replays `<run>_weights` and `<run>_train`: first probability, gradients, losses, end weights, evaluation.
-template <class Scalar, class Recipe>
+template <class Scalar, class Device, class Recipe>
 std::vector<CaseResult> replay_training(const std::filesystem::path& folder, const std::string& run, bool release);
 
 }  // namespace ssam::selftest

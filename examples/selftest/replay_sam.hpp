@@ -13,22 +13,24 @@ namespace ssam::selftest {
 namespace detail {
 
 /// Everything of the encoder trains, so that the recorded gradient of every parameter can be compared.
-template <class Scalar>
-using EncoderModel = SsamModel<Scalar, Cpu, recipes::FullFineTuning<Rule::paper>>;
+template <class Scalar, class Device>
+using EncoderModel = SsamModel<Scalar, Device, recipes::FullFineTuning<Rule::paper>>;
 
-template <class Scalar>
-std::vector<Scalar> to_nchw(Context<Cpu>& context, TensorView<const Scalar, Cpu> nhwc) {
-  std::vector<Scalar> values(static_cast<std::size_t>(nhwc.size()));
-  const Shape shape{nhwc.dim(0), nhwc.dim(3), nhwc.dim(1), nhwc.dim(2)};
-  ops::nhwc_to_nchw<Scalar>(context, nhwc, TensorView<Scalar, Cpu>(values.data(), shape));
-  return values;
+template <class Scalar, class Device>
+std::vector<Scalar> to_nchw(Context<Device>& context, TensorView<const Scalar, Device> nhwc) {
+  WorkspaceScope<Device> scope(context);
+  const TensorView<Scalar, Device> nchw =
+      allocate<Scalar>(context, {nhwc.dim(0), nhwc.dim(3), nhwc.dim(1), nhwc.dim(2)});
+  ops::nhwc_to_nchw<Scalar>(context, nhwc, nchw);
+  return to_host<Scalar, Device>(context, nchw);
 }
-template <class Scalar>
-TensorView<Scalar, Cpu> to_nhwc(Context<Cpu>& context, const HostTensor& stored) {
-  const std::vector<Scalar> values = stored.to<Scalar>();
-  const TensorView<Scalar, Cpu> nhwc =
+template <class Scalar, class Device>
+TensorView<Scalar, Device> to_nhwc(Context<Device>& context, const HostTensor& stored) {
+  const TensorView<Scalar, Device> nhwc =
       allocate<Scalar>(context, {stored.shape[0], stored.shape[2], stored.shape[3], stored.shape[1]});
-  ops::nchw_to_nhwc<Scalar>(context, TensorView<const Scalar, Cpu>(values.data(), stored.shape), nhwc);
+  WorkspaceScope<Device> scope(context);
+  const std::vector<Scalar> values = stored.to<Scalar>();
+  ops::nchw_to_nhwc<Scalar>(context, to_device<Scalar, Device>(context, stored.shape, values), nhwc);
   return nhwc;
 }
 
@@ -47,18 +49,19 @@ inline CaseResult compare_containers(const std::filesystem::path& folder, const 
   return comparison.result();
 }
 
-template <class Scalar>
-std::vector<CaseResult> replay_encoder(Context<Cpu>& context, EncoderModel<Scalar>& model, const StateDict& io) {
-  WorkspaceScope<Cpu> scope(context);
+template <class Scalar, class Device>
+std::vector<CaseResult> replay_encoder(Context<Device>& context, EncoderModel<Scalar, Device>& model,
+                                       const StateDict& io) {
+  WorkspaceScope<Device> scope(context);
   auto& encoder = model.sam.image_encoder;
-  const TensorView<Scalar, Cpu> images = to_nhwc<Scalar>(context, io.at("image"));
-  typename ImageEncoder<Scalar, Cpu, recipes::FullFineTuning<Rule::paper>>::Record record;
-  const TensorView<Scalar, Cpu> embedding = encoder.forward(context, images, record, true);
-  const TensorView<Scalar, Cpu> dimages = allocate<Scalar>(context, images.shape());
-  encoder.backward(context, record, to_nhwc<Scalar>(context, io.at("embedding_cotangent")), dimages);
+  const TensorView<Scalar, Device> images = to_nhwc<Scalar, Device>(context, io.at("image"));
+  typename ImageEncoder<Scalar, Device, recipes::FullFineTuning<Rule::paper>>::Record record;
+  const TensorView<Scalar, Device> embedding = encoder.forward(context, images, record, true);
+  const TensorView<Scalar, Device> dimages = allocate<Scalar>(context, images.shape());
+  encoder.backward(context, record, to_nhwc<Scalar, Device>(context, io.at("embedding_cotangent")), dimages);
   Comparison forward("sam embedding"), input("sam gradient of the image"), gradients("sam gradients of the encoder");
-  forward.add("embedding", to_nchw<Scalar>(context, embedding), io.at("embedding"));
-  input.add("grad.image", to_nchw<Scalar>(context, dimages), io.at("grad.image"));
+  forward.add("embedding", to_nchw<Scalar, Device>(context, embedding), io.at("embedding"));
+  input.add("grad.image", to_nchw<Scalar, Device>(context, dimages), io.at("grad.image"));
   const double floor = 1e-3 * largest_with_prefix(io, "grad.image_encoder.");
   walk(model, [&](const Path& path, auto& parameter, Group group, Layout layout) {
     if constexpr (requires { parameter.grad; }) {
@@ -70,7 +73,7 @@ std::vector<CaseResult> replay_encoder(Context<Cpu>& context, EncoderModel<Scala
     }
   });
   Comparison inference("sam embedding, nothing kept");
-  inference.add("embedding", to_nchw<Scalar>(context, model.sam.encode(context, images)), io.at("embedding"));
+  inference.add("embedding", to_nchw<Scalar, Device>(context, model.sam.encode(context, images)), io.at("embedding"));
   return {forward.result(), inference.result(), input.result(), gradients.result()};
 }
 
@@ -87,33 +90,32 @@ inline Prompts golden_prompts(const StateDict& io, const std::string& kind) {
   return prompts;
 }
 
-template <class Scalar>
-CaseResult replay_prompt(Context<Cpu>& context, const EncoderModel<Scalar>& model, const StateDict& io,
+template <class Scalar, class Device>
+CaseResult replay_prompt(Context<Device>& context, const EncoderModel<Scalar, Device>& model, const StateDict& io,
                          const std::string& kind) {
-  WorkspaceScope<Cpu> scope(context);
+  WorkspaceScope<Device> scope(context);
   Comparison comparison("sam prompt " + kind);
   const Prompts prompts = golden_prompts(io, kind);
-  const TensorView<Scalar, Cpu> both = to_nhwc<Scalar>(context, io.at("embedding"));
+  const TensorView<Scalar, Device> both = to_nhwc<Scalar, Device>(context, io.at("embedding"));
   const Index h = both.dim(1), w = both.dim(2), channels = both.dim(3);
-  const TensorView<const Scalar, Cpu> embedding{both.data(), {1, h, w, channels}};
+  const TensorView<const Scalar, Device> embedding{both.data(), {1, h, w, channels}};
   const auto& sam = model.sam;
-  const TensorView<const Scalar, Cpu> sparse = sam.prompt_encoder.sparse(context, prompts);
-  const TensorView<const Scalar, Cpu> dense = sam.prompt_encoder.dense(context, prompts, h, w);
-  comparison.add(kind + ".sparse", std::vector<Scalar>(sparse.data(), sparse.data() + sparse.size()),
-                 io.at(kind + ".sparse"));
-  const TensorView<Scalar, Cpu> spread = allocate<Scalar>(context, {prompts.count, h, w, channels});
+  const TensorView<const Scalar, Device> sparse = sam.prompt_encoder.sparse(context, prompts);
+  const TensorView<const Scalar, Device> dense = sam.prompt_encoder.dense(context, prompts, h, w);
+  comparison.add(kind + ".sparse", to_host<Scalar, Device>(context, sparse), io.at(kind + ".sparse"));
+  const TensorView<Scalar, Device> spread = allocate<Scalar>(context, {prompts.count, h, w, channels});
   ops::fill<Scalar>(context, spread, Scalar(0));
   if (dense.size() == channels) {
     ops::add_row<Scalar>(context, dense, spread.matrix());
   } else {
     ops::copy<Scalar>(context, dense, spread);
   }
-  comparison.add(kind + ".dense", to_nchw<Scalar>(context, spread), io.at(kind + ".dense"));
+  comparison.add(kind + ".dense", to_nchw<Scalar, Device>(context, spread), io.at(kind + ".dense"));
   for (const MaskOutput output : {MaskOutput::single, MaskOutput::multi}) {
     const std::string suffix = output == MaskOutput::single ? ".single" : ".multi";
     const auto result = sam.decode(context, embedding, prompts, {}, output);
-    const auto add = [&](const std::string& name, TensorView<const Scalar, Cpu> ours) {
-      comparison.add(name, std::vector<Scalar>(ours.data(), ours.data() + ours.size()), io.at(name));
+    const auto add = [&](const std::string& name, TensorView<const Scalar, Device> ours) {
+      comparison.add(name, to_host<Scalar, Device>(context, ours), io.at(name));
     };
     add(kind + ".low_res" + suffix, result.low_res);
     add(kind + ".iou" + suffix, result.iou);
@@ -121,7 +123,7 @@ CaseResult replay_prompt(Context<Cpu>& context, const EncoderModel<Scalar>& mode
       const Shape full = io.at(kind + ".full_res").shape;
       const Index size = sam.config.image_size;
       add(kind + ".full_res",
-          postprocess_masks<Scalar, Cpu>(context, result.low_res, size, size - 24, size, full[2], full[3]));
+          postprocess_masks<Scalar, Device>(context, result.low_res, size, size - 24, size, full[2], full[3]));
     }
   }
   return comparison.result();
@@ -147,22 +149,23 @@ inline CaseResult replay_preprocess(const StateDict& io, const SamConfig& config
   return comparison.result();
 }
 
-template <class Scalar>
-CaseResult replay_half(Context<Cpu>& context, const StateDict& weights, SamConfig config, const StateDict& io) {
-  WorkspaceScope<Cpu> scope(context);
+template <class Scalar, class Device>
+CaseResult replay_half(Context<Device>& context, const StateDict& weights, SamConfig config, const StateDict& io) {
+  WorkspaceScope<Device> scope(context);
   Comparison comparison("sam at another image size");
   config.image_size = io.at("image").shape[2];
-  SsamModel<Scalar, Cpu, recipes::ZeroShot> model(config);
+  SsamModel<Scalar, Device, recipes::ZeroShot> model(config);
   load_weights(model, weights, "sam.safetensors");
   comparison.add("pos_embed", model.sam.image_encoder.pos_embed.value.to_host(), io.at("pos_embed"));
-  const TensorView<Scalar, Cpu> embedding = model.sam.encode(context, to_nhwc<Scalar>(context, io.at("image")));
-  comparison.add("embedding", to_nchw<Scalar>(context, embedding), io.at("embedding"));
+  const TensorView<Scalar, Device> embedding =
+      model.sam.encode(context, to_nhwc<Scalar, Device>(context, io.at("image")));
+  comparison.add("embedding", to_nchw<Scalar, Device>(context, embedding), io.at("embedding"));
   return comparison.result();
 }
 
 }  // namespace detail
 
-template <class Scalar>
+template <class Scalar, class Device>
 std::vector<CaseResult> replay_sam(const std::filesystem::path& folder) {
   const StateDict weights = load_safetensors(folder / "sam.safetensors");
   const SamConfig config = golden_config(weights.metadata);
@@ -170,17 +173,17 @@ std::vector<CaseResult> replay_sam(const std::filesystem::path& folder) {
   for (const char* file : {"sam.pth", "sam_legacy.pth"}) {
     if (std::filesystem::exists(folder / file)) results.push_back(detail::compare_containers(folder, weights, file));
   }
-  Context<Cpu> context;
-  detail::EncoderModel<Scalar> model(config);
+  Context<Device> context;
+  detail::EncoderModel<Scalar, Device> model(config);
   load_weights(model, weights, "sam.safetensors");
   if (std::filesystem::exists(folder / "sam_io.safetensors")) {
     const StateDict io = load_safetensors(folder / "sam_io.safetensors");
     for (CaseResult& result : detail::replay_encoder<Scalar>(context, model, io)) results.push_back(std::move(result));
     Comparison positions("sam dense positions");
     const Shape grid = io.at("dense_pe").shape;
-    const Tensor<Scalar, Cpu> ours = model.sam.prompt_encoder.dense_positions(grid[2], grid[3]);
-    const TensorView<const Scalar, Cpu> nhwc{ours.data(), {1, grid[2], grid[3], grid[1]}};
-    positions.add("dense_pe", detail::to_nchw<Scalar>(context, nhwc), io.at("dense_pe"));
+    const Tensor<Scalar, Device> ours = model.sam.prompt_encoder.dense_positions(grid[2], grid[3]);
+    const TensorView<const Scalar, Device> nhwc{ours.data(), {1, grid[2], grid[3], grid[1]}};
+    positions.add("dense_pe", detail::to_nchw<Scalar, Device>(context, nhwc), io.at("dense_pe"));
     results.push_back(positions.result());
     for (const char* kind : {"points", "box", "points_box", "mask", "all"}) {
       results.push_back(detail::replay_prompt<Scalar>(context, model, io, kind));

@@ -28,40 +28,43 @@ struct TrainInputs {
     const std::vector<std::uint8_t> bits = state.at("masks").to<std::uint8_t>();
     masks.assign(bits.begin(), bits.end());
   }
-  TensorView<const Scalar, Cpu> image_batch(Index step) const {
-    const Index each = batch * 3 * size * size;
-    return {images.data() + (step % steps) * each, {batch, 3, size, size}};
+  template <class Device>
+  TensorView<const Scalar, Device> image_batch(Context<Device>& context, Index step) const {
+    return part(context, images, step, {batch, 3, size, size});
   }
-  TensorView<const Scalar, Cpu> text_batch(Index step) const {
-    return {text.data() + (step % steps) * batch * text_dim, {batch, text_dim}};
+  template <class Device>
+  TensorView<const Scalar, Device> text_batch(Context<Device>& context, Index step) const {
+    return part(context, text, step, {batch, text_dim});
   }
-  TensorView<const Scalar, Cpu> mask_batch(Index step) const {
-    const Index each = batch * size * size;
-    return {masks.data() + (step % steps) * each, {batch, size, size}};
+  template <class Device>
+  TensorView<const Scalar, Device> mask_batch(Context<Device>& context, Index step) const {
+    return part(context, masks, step, {batch, size, size});
+  }
+
+ private:
+  template <class Device>
+  TensorView<const Scalar, Device> part(Context<Device>& context, const std::vector<Scalar>& all, Index step,
+                                        const Shape& shape) const {
+    const auto each = static_cast<std::size_t>(shape.elements());
+    const auto first = static_cast<std::size_t>(step % steps) * each;
+    return to_device<Scalar, Device>(context, shape, {all.data() + first, each});
   }
 };
-
-template <class Scalar>
-std::vector<Scalar> values(TensorView<const Scalar, Cpu> view) {
-  return {view.data(), view.data() + view.size()};
-}
 
 /// How far fp32 rounding of the recorded gradients alone can move each weight in a run. AdamW divides a gradient by its
 /// own size: where the true gradient is zero (a key bias; the bias before a batch norm whose inputs are all active),
 /// the record's rounding noise becomes a step of up to the learning rate, which no other implementation can repeat.
 /// Everywhere else the bound is orders below what is compared.
-template <class Scalar>
 class RoundingBound {
  public:
   /// Call between the backward pass and the optimiser's step.
   template <class Model>
-  void add_step(Model& model, const AdamW<Scalar, Cpu>& optimizer) {
+  void add_step(Model& model, const AdamWOptions& o) {
     double largest = 0;
     each(model, [&](const std::string&, const std::vector<double>& gradient) {
       for (const double g : gradient) largest = std::max(largest, std::abs(g));
     });
     const double noise = 8 * static_cast<double>(std::numeric_limits<float>::epsilon()) * largest;
-    const AdamWOptions& o = optimizer.options;
     ++steps_;
     each(model, [&](const std::string& name, const std::vector<double>& gradient) {
       Entry& entry = entries_[name];
@@ -129,9 +132,8 @@ CaseResult compare_gradients(Model& model, const StateDict& recorded, const std:
   return comparison.result();
 }
 
-template <class Model, class Scalar>
-CaseResult compare_end(Model& model, const StateDict& recorded, const RoundingBound<Scalar>& bound,
-                       const std::string& name) {
+template <class Model>
+CaseResult compare_end(Model& model, const StateDict& recorded, const RoundingBound& bound, const std::string& name) {
   Comparison comparison(name);
   each_recorded(model, recorded, comparison, [&](const std::string& key, auto& parameter, Group group, Layout layout) {
     std::vector<double> ours = to_checkpoint(parameter.value, group, layout).template to<double>();
@@ -168,58 +170,58 @@ void load_trained(Model& model, const StateDict& recorded) {
 
 }  // namespace detail
 
-template <class Scalar, class Recipe>
+template <class Scalar, class Device, class Recipe>
 std::vector<CaseResult> replay_training(const std::filesystem::path& folder, const std::string& run, bool release) {
   StateDict weights = normalize_names(load_safetensors(folder / (run + "_weights.safetensors")));
   const StateDict record = load_safetensors(folder / (run + "_train.safetensors"));
   const detail::TrainInputs<Scalar> inputs(load_safetensors(folder / "train_inputs.safetensors"));
   const SamConfig plain = golden_config(record.metadata);
-  SsamModel<Scalar, Cpu, Recipe> model(release ? svdsam_release(plain) : plain);
+  SsamModel<Scalar, Device, Recipe> model(release ? svdsam_release(plain) : plain);
   load_weights(model, std::move(weights), run + "_weights.safetensors");
-  Context<Cpu> context;
+  Context<Device> context;
   context.dropout = false;  // the runs were recorded without it
   prepare(context, model);
 
   const auto recorded = [&](const std::string& prefix) { return normalize_names(without_prefix(record, prefix)); };
-  detail::RoundingBound<Scalar> bound;
-  AdamW<Scalar, Cpu> optimizer(
+  detail::RoundingBound bound;
+  AdamW<Scalar, Device> optimizer(
       {.lr = std::stod(record.metadata.at("lr")), .weight_decay = std::stod(record.metadata.at("weight_decay"))});
   const ops::MaskLossOptions loss{.form = release ? ops::FocalForm::reference : ops::FocalForm::corrected};
   Comparison first(run + " probability"), losses(run + " losses"), eval(run + " eval");
   std::vector<CaseResult> results;
   CaseResult gradients;
   std::vector<double> loss_values;
-  const auto forward = [&](Index step, typename SsamModel<Scalar, Cpu, Recipe>::Record& kept) {
-    const TensorView<Scalar, Cpu> images = allocate<Scalar>(context, {inputs.batch, inputs.size, inputs.size, 3});
-    ops::nchw_to_nhwc<Scalar>(context, inputs.image_batch(step), images);
-    return model.forward(context, images, inputs.text_batch(step), kept);
+  const auto forward = [&](Index step, typename SsamModel<Scalar, Device, Recipe>::Record& kept) {
+    const TensorView<Scalar, Device> images = allocate<Scalar>(context, {inputs.batch, inputs.size, inputs.size, 3});
+    ops::nchw_to_nhwc<Scalar>(context, inputs.image_batch(context, step), images);
+    return model.forward(context, images, inputs.text_batch(context, step), kept);
   };
-  typename SsamModel<Scalar, Cpu, Recipe>::Record kept;
+  typename SsamModel<Scalar, Device, Recipe>::Record kept;
   const Index steps = record.at("losses").shape[0];
   for (Index step = 0; step < steps; ++step) {
-    WorkspaceScope<Cpu> scope(context);
+    WorkspaceScope<Device> scope(context);
     context.training = true;
-    const TensorView<Scalar, Cpu> probability = forward(step, kept);
-    const TensorView<Scalar, Cpu> dprobability = allocate<Scalar>(context, probability.shape());
-    Tensor<double, Cpu> value(Shape{1});
-    ops::mask_loss<Scalar>(context, probability, inputs.mask_batch(step), loss, dprobability, 1, value.view());
+    const TensorView<Scalar, Device> probability = forward(step, kept);
+    const TensorView<Scalar, Device> dprobability = allocate<Scalar>(context, probability.shape());
+    Tensor<double, Device> value(Shape{1});
+    ops::mask_loss<Scalar>(context, probability, inputs.mask_batch(context, step), loss, dprobability, 1, value.view());
     loss_values.push_back(value.to_host()[0]);
     model.backward(context, kept, dprobability);
     if (step == 0) {
-      first.add("prob.0", detail::values<Scalar>(probability), record.at("prob.0"));
+      first.add("prob.0", to_host<Scalar, Device>(context, probability), record.at("prob.0"));
       const double floor = 1e-3 * largest_with_prefix(record, "grad.");
       gradients = detail::compare_gradients(model, recorded("grad."), run + " gradients", floor);
     }
-    bound.add_step(model, optimizer);
+    bound.add_step(model, optimizer.options);
     optimizer.step(context, model);
   }
   losses.add("losses", loss_values, record.at("losses"));
   const StateDict end = recorded("end.");
   const CaseResult end_weights = detail::compare_end(model, end, bound, run + " end weights");
   detail::load_trained(model, end);  // evaluation from the recorded weights: its own case
-  WorkspaceScope<Cpu> scope(context);
+  WorkspaceScope<Device> scope(context);
   context.training = false;
-  eval.add("prob.eval", detail::values<Scalar>(forward(0, kept)), record.at("prob.eval"));
+  eval.add("prob.eval", to_host<Scalar, Device>(context, forward(0, kept)), record.at("prob.eval"));
   return {first.result(), gradients, losses.result(), end_weights, eval.result()};
 }
 
