@@ -15,7 +15,7 @@ namespace {
 
 struct DemoOptions {
   std::filesystem::path out = "ssam_demo", checkpoint = SSAM_DEMO_CHECKPOINT;
-  Index epochs = 8;
+  Index epochs = 14;
   std::uint64_t seed = 0;
   int threads = 0;
   bool json = false;
@@ -30,7 +30,7 @@ TrainOptions budget(const DemoOptions& options) {
   training.epochs = options.epochs;
   training.batch = batch;
   training.labels_together = true;
-  training.lr = 5e-4;
+  training.lr = 1e-3;
   training.clip_norm = 1;
   training.schedule.kind = Schedule::cosine;
   training.schedule.warmup_steps = 20;
