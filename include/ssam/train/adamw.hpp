@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <ssam/core/host_buffer.hpp>
 #include <ssam/core/visit.hpp>
 #include <ssam/ops/ops.hpp>
 #include <vector>
@@ -47,10 +48,9 @@ class AdamW {
   }
 
   /// Length of the whole gradient (of what was reached) of the last step, before clipping. Waits for the device.
-  double gradient_norm(Context<Device>& context) const {
-    double square = 0;
-    ops::download<double>(context, squared_norm_, &square);
-    return std::sqrt(square);
+  double gradient_norm(Context<Device>& context) {
+    ops::download<double>(context, squared_norm_, host_square_.data());
+    return std::sqrt(*host_square_.data());
   }
 
   AdamWOptions options;
@@ -93,6 +93,7 @@ class AdamW {
   Tensor<Tensors, Device> table_;
   Index chunks_ = 0;
   Tensor<double, Device> squared_norm_{Shape{1}};
+  HostBuffer<double, Device> host_square_{1};
 };
 
 }  // namespace ssam

@@ -97,6 +97,8 @@ class Trainer {
                     " samples: a rest of one is too small for batch norm";
     } else if (batch_norm && plan_.largest() * together_ == 1) {
       result.note = "a batch of one has no statistics: the text affine layer's batch norm used its running ones";
+    } else if (batch_norm && data_.labels().size() == 1) {
+      result.note = "a single label has no statistics: the text affine layer's batch norm used its running ones";
     }
     return result;
   }
@@ -176,6 +178,7 @@ class Trainer {
       const Index begin = plan_.begin(at_.batch), count = plan_.end(at_.batch) - begin;
       batch_.load(context_, {order_.data() + begin, static_cast<std::size_t>(count)},
                   AugmentationSeed{options_.seed, static_cast<std::uint64_t>(at_.epoch)});
+      context_.batch_statistics = !batch_.one_text();
       add_gradients(static_cast<double>(count) / static_cast<double>(samples));
     }
     walk(model_, [&](const Path&, auto& parameter, Group, Layout) {
@@ -185,9 +188,8 @@ class Trainer {
     });
     const double factor = lr_factor(options_.schedule, at_.step, options_.epochs * steps_per_epoch_, at_.epoch);
     optimizer_.step(context_, model_, factor, options_.clip_norm);
-    double loss = 0;
-    ops::download<double>(context_, loss_, &loss);  // the step's only wait for the device
-    loss = processes_.average(loss);
+    ops::download<double>(context_, loss_, host_loss_.data());  // the step's wait for the device
+    const double loss = processes_.average(*host_loss_.data());
     require_finite(loss, "the loss");
     const double norm = optimizer_.gradient_norm(context_);
     require_finite(norm, "the gradient");
@@ -308,7 +310,8 @@ class Trainer {
   Processes& processes_;
   AdamW<Scalar, Device> optimizer_;
   Tensor<double, Device> loss_{Shape{1}};  // of this step
-  Index together_;                         // pairs of one image that are trained on together
+  HostBuffer<double, Device> host_loss_{1};
+  Index together_;  // pairs of one image that are trained on together
   BatchPlan plan_;
   Batch<Scalar, Device> batch_;
   typename Model::Record record_;  // kept, so that its memory is
