@@ -1,0 +1,198 @@
+// Whole runs on the GPU against the same runs on the host, through the models of the command line.
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <ssam/train/trainer.hpp>
+#include <ssam_emulation.hpp>
+
+#include "../../examples/cli/runner.hpp"
+#include "../train/small_run.hpp"
+
+using namespace ssam;
+using cli::DeviceKind;
+
+namespace {
+
+/// A small run of a recipe, the same on every device.
+struct DeviceRun : test::SmallRun<recipes::SSam<>> {
+  std::string recipe = "ssam";
+  StateDict base;
+
+  explicit DeviceRun(const std::string& trained = "ssam", int images = 8) : SmallRun(images), recipe(trained) {
+    const auto random = cli::find_recipe("zero_shot").make(Rule::paper, config, 1);
+    random->randomize(7);
+    base = random->plain_weights();
+    options.epochs = 2;
+    options.lr = 1e-3;
+    options.clip_norm = 0.5;
+    info.recipe = recipe;
+  }
+
+  /// The base weights in the recipe's model. `factors`: where its singular values are kept.
+  std::unique_ptr<cli::Runner> start(DeviceKind device, const std::string& factors = {}) const {
+    auto runner = cli::find_recipe(recipe).make(Rule::paper, config, 2, device);
+    runner->load(base, "base", 1);
+    runner->prepare(folder / (factors.empty() ? std::string("factors of ") + to_string(device) : factors), "hash");
+    return runner;
+  }
+
+  TrainResult train(cli::Runner& runner, const std::string& out, bool resume = false,
+                    const std::function<void(const TrainProgress&)>& progress = nullptr) const {
+    return runner.train(data, &validation, features, options, info, folder / out, resume, progress);
+  }
+};
+
+double relative(double found, double expected) { return std::abs(found - expected) / std::abs(expected); }
+
+/// |a - b| / |b|
+template <class S>
+double difference(const std::vector<S>& a, const std::vector<S>& b) {
+  REQUIRE(a.size() == b.size());
+  double error = 0, norm = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
+    error += (x - y) * (x - y);
+    norm += y * y;
+  }
+  return error == 0 ? 0 : std::sqrt(error / norm);
+}
+
+/// The largest difference of what two runs have trained. Left out are the bias before TAL's batch norm and the running
+/// mean that follows it: its true gradient is zero, so AdamW blows up rounding noise.
+double largest_difference(const std::filesystem::path& a, const std::filesystem::path& b, std::string& where) {
+  const StateDict ours = load_safetensors(a), theirs = load_safetensors(b);
+  REQUIRE(ours.tensors.size() == theirs.tensors.size());
+  double largest = 0;
+  for (const auto& [name, tensor] : ours.tensors) {
+    if (name.ends_with("Affine.0.bias") || name.ends_with("running_mean")) continue;
+    const double found = difference(tensor.to<double>(), theirs.at(name).to<double>());
+    if (!(found <= largest)) {
+      largest = found;
+      where = name;
+    }
+  }
+  return largest;
+}
+
+std::vector<float> image() {
+  Random random(3);
+  std::vector<float> values(32 * 32 * 3);
+  for (float& value : values) value = static_cast<float>(random.normal());
+  return values;
+}
+
+cli::SegmentRequest request() {
+  cli::SegmentRequest wanted;
+  wanted.geometric = true;
+  wanted.points = {10, 12};
+  wanted.point_labels = {1};
+  wanted.multimask = true;
+  wanted.resized = {24, 32};
+  wanted.original = {48, 64};
+  return wanted;
+}
+
+}  // namespace
+
+TEST_CASE("training on the GPU does what it does on the host; its adapter is used on either, and merges") {
+  for (const std::string recipe : {"ssam", "lora"}) {
+    CAPTURE(recipe);
+    const DeviceRun run(recipe);
+    const auto host = run.start(DeviceKind::cpu), gpu = run.start(DeviceKind::cuda);
+    const TrainResult expected = run.train(*host, "host"), found = run.train(*gpu, "gpu");
+    CHECK(found.steps == expected.steps);
+    CHECK(found.best_epoch == expected.best_epoch);
+    CHECK(relative(found.train_loss, expected.train_loss) < 1e-4);
+    const auto lines = test::metrics(run.folder / "gpu"), reference = test::metrics(run.folder / "host");
+    REQUIRE(lines.size() == 2);
+    REQUIRE(reference.size() == 2);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      CHECK(relative(lines[i]["train_loss"], reference[i]["train_loss"]) < 1e-4);
+      CHECK(relative(lines[i]["val_loss"], reference[i]["val_loss"]) < 1e-4);
+      CHECK(std::abs(lines[i]["val_dsc_mean"].get<double>() - reference[i]["val_dsc_mean"].get<double>()) < 0.01);
+      CHECK(lines[i]["val_samples"] == reference[i]["val_samples"]);
+    }
+    std::string where;
+    const std::filesystem::path adapter = run.folder / "gpu" / "last";
+    const double largest =
+        largest_difference(adapter / adapter_weights_file, run.folder / "host" / "last" / adapter_weights_file, where);
+    CAPTURE(where);
+    CHECK(largest < 1e-3);
+
+    const auto other = run.start(DeviceKind::cpu), back = run.start(DeviceKind::cuda);
+    const AdapterInfo info = read_adapter_info(adapter);
+    other->load_adapter(adapter, info, run.info.base_hash);
+    back->load_adapter(adapter, info, run.info.base_hash);
+    const Evaluation on_gpu = gpu->evaluate(run.validation, run.features, 2, nullptr);
+    CHECK(back->evaluate(run.validation, run.features, 2, nullptr).loss == on_gpu.loss);
+    const Evaluation on_host = other->evaluate(run.validation, run.features, 2, nullptr);
+    CHECK(relative(on_host.loss, on_gpu.loss) < 1e-5);
+    CHECK(std::abs(on_host.report.mean_dice() - on_gpu.report.mean_dice()) < 0.01);
+
+    const cli::SegmentResult before = gpu->segment(image(), request()), there = other->segment(image(), request());
+    CHECK(difference(before.logits, there.logits) < 1e-4);
+    CHECK(difference(before.iou, there.iou) < 1e-4);
+    gpu->merge();
+    other->merge();
+    CHECK(difference(gpu->segment(image(), request()).logits, before.logits) < 1e-4);
+    CHECK(difference(gpu->embed(image()).to<float>(), other->embed(image()).to<float>()) < 1e-5);
+    const StateDict merged = gpu->plain_weights(), merged_there = other->plain_weights();
+    REQUIRE(merged.tensors.size() == merged_there.tensors.size());
+    for (const auto& entry : merged.tensors) {
+      CAPTURE(entry.first);
+      CHECK(difference(entry.second.to<double>(), merged_there.at(entry.first).to<double>()) < 1e-5);
+    }
+  }
+}
+
+TEST_CASE("a run on the GPU that was stopped and resumed ends like an uninterrupted one, bit for bit") {
+  struct Interrupt {};
+  DeviceRun run("lora");  // its dropout makes the random state part of the run
+  run.options.checkpoint_every = 2;
+  const auto whole = run.start(DeviceKind::cuda), first = run.start(DeviceKind::cuda);
+  const TrainResult expected = run.train(*whole, "whole");
+  const auto interrupt = [](const TrainProgress& at) {
+    if (at.step == 8) throw Interrupt{};  // in the second epoch
+  };
+  CHECK_THROWS_AS(run.train(*first, "stopped", false, interrupt), Interrupt);
+  const auto second = run.start(DeviceKind::cuda);
+  const TrainResult result = run.train(*second, "stopped", true);
+  CHECK(result.resumed);
+  CHECK(result.steps == expected.steps);
+  for (const char* kind : {"best", "last"}) {
+    CHECK(test::read_text((run.folder / "stopped") / kind / adapter_weights_file) ==
+          test::read_text((run.folder / "whole") / kind / adapter_weights_file));
+  }
+  CHECK(test::metrics(run.folder / "stopped") == test::metrics(run.folder / "whole"));
+}
+
+TEST_CASE("a steady step copies the batch in and two numbers out, allocates nothing and waits at its ends only") {
+  for (const std::string recipe : {"ssam", "lora"}) {
+    CAPTURE(recipe);
+    DeviceRun run(recipe, 9);  // 18 samples: 6 batches of 3
+    run.options.epochs = 1;
+    const auto gpu = run.start(DeviceKind::cuda);
+    ssam_emulation::set_async(true);
+    int steady = 0;
+    run.train(*gpu, "run", false, [&](const TrainProgress& at) {
+      if (at.step > 3) {  // the first steps warm up
+        const ssam_emulation::Counters& found = ssam_emulation::counters();
+        CHECK(found.mallocs == 0);
+        CHECK(found.frees == 0);
+        CHECK(found.host_to_device == 3);  // images, text, masks
+        const Index pixels = 32 * 32;
+        CHECK(found.host_to_device_bytes == static_cast<std::uint64_t>(4 * 3 * (pixels * 3 + 12 + pixels)));
+        CHECK(found.device_to_host == 2);  // loss and norm of the gradient
+        CHECK(found.device_to_host_bytes == 2 * sizeof(double));
+        CHECK(found.pageable_async == 0);
+        CHECK(found.synchronisations == 3);  // the batch before is copied; the two numbers
+        CHECK(found.launches > 0);
+        ++steady;
+      }
+      ssam_emulation::reset_counters();
+    });
+    ssam_emulation::set_async(false);
+    CHECK(steady == 3);
+  }
+}
