@@ -145,3 +145,24 @@ TEST_CASE("labels that stay together share their image and its changes") {
   CHECK(std::equal(together.text().data(), together.text().data() + together.text().size(), apart.text().data()));
   CHECK(std::equal(together.masks().data(), together.masks().data() + together.masks().size(), apart.masks().data()));
 }
+
+TEST_CASE("a single label trains what is evaluated: its equal texts have no statistics") {
+  const test::SmallRun<Recipe> run;
+  nlohmann::json manifest = parse_json(test::read_text(run.folder / "manifest.json"), "manifest.json");
+  manifest["labels"] = {"Liver"};
+  manifest["values"] = {{"Liver", 1}};
+  manifest["background"] = {0, 2};
+  const auto single = load_manifest(run.folder.write("single.json", manifest.dump()));
+  const Dataset data(single, Split::train, run.config.image_size, run.config.pixel_stats, run.config.padding);
+  TrainOptions options = run.options;
+  options.epochs = 30;
+  options.batch = 5;
+  auto model = run.start();
+  Context<Cpu> context(1);
+  const auto result = train(context, model, data, nullptr, run.features, options, run.info, run.folder / "out", false);
+  CHECK(test::contains(result.note, "single label"));
+  CHECK(context.batch_statistics);
+  const double evaluated = evaluate(context, model, data, run.features, 5).loss;
+  CHECK(evaluated < 1.1 * result.train_loss);
+  CHECK(evaluated > 0.5 * result.train_loss);
+}

@@ -70,6 +70,9 @@ class HostContext {
 
   /// Batch norm uses batch statistics and dropout is on.
   bool training = false;
+  /// Whether batch norm in training uses the statistics of the batch. A batch of equal samples has none: their variance
+  /// is 0, and rounding errors would be all that is normalised.
+  bool batch_statistics = true;
   /// Replays of recorded runs switch dropout off in training.
   bool dropout = true;
   /// Source of dropout masks.

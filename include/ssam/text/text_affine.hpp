@@ -29,14 +29,14 @@ class TextAffine {
         num_batches_tracked(Shape{}) {}
 
   /// text [B, text_dim] -> token [B, channels]. In training (and where TAL is trained) batch statistics are used and
-  /// the running ones updated; a batch of 1 has none and takes the running ones.
+  /// the running ones updated; a batch of 1, or of equal texts (see HostContext), has none and takes the running ones.
   void forward(Context<Device>& context, ConstView text, View token, Record& record) {
     const Index batch = text.dim(0), channels = token.dim(1);
     const View active = allocate<Scalar>(context, {batch, channels});
     linear.forward(context, text.matrix(), active.matrix(), record.linear);
     ops::relu_forward<Scalar>(context, active, active);
     record.active = active;
-    record.batch_statistics = Training::trained && context.training && batch > 1;
+    record.batch_statistics = Training::trained && context.training && context.batch_statistics && batch > 1;
     if (record.batch_statistics) {
       const View mean = allocate<Scalar>(context, {channels}), rstd = allocate<Scalar>(context, {channels});
       ops::batch_norm_forward_training<Scalar>(context, active, weight.value, bias.value, Scalar(eps), Scalar(momentum),

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <ssam/core/host_buffer.hpp>
@@ -60,6 +61,9 @@ class Batch {
   void load(Context<Device>& context, std::span<const Index> groups,
             const std::optional<AugmentationSeed>& augmentation) {
     count_ = static_cast<Index>(groups.size());
+    const auto label_of = [&](Index group) { return data_.sample(group * together_).label; };
+    one_text_ = together_ == 1 && std::all_of(groups.begin(), groups.end(),
+                                              [&](Index group) { return label_of(group) == label_of(groups.front()); });
     context.synchronize();  // the device may still copy the batch before
     const Index pixels = size_ * size_;
     context.parallel_for(count_, [&](Index i) {
@@ -80,6 +84,8 @@ class Batch {
 
   /// (image, label) pairs.
   Index samples() const { return count_ * together_; }
+  /// Whether all of them have the same label.
+  bool one_text() const { return one_text_; }
   TensorView<const Scalar, Device> images() const { return {images_.data(), {count_, size_, size_, 3}}; }
   TensorView<const Scalar, Device> text() const { return {text_.data(), {samples(), dim_}}; }
   TensorView<const Scalar, Device> masks() const { return {masks_.data(), {samples(), size_, size_}}; }
@@ -94,6 +100,7 @@ class Batch {
 
   const Dataset& data_;
   Index size_, dim_, together_, count_ = 0;
+  bool one_text_ = false;
   std::vector<float> table_;
   Values image_values_, text_values_, mask_values_;
   Tensor<Scalar, Device> images_, text_, masks_;

@@ -16,18 +16,23 @@ struct Evaluation {
 
 namespace detail {
 
-/// Sets context.training for a scope.
+/// Sets context.training for a scope; what else it is set to inside (batch_statistics) is undone as well.
 template <class Device>
 class TrainingMode {
  public:
   TrainingMode(Context<Device>& context, bool training)
-      : context_(context), before_(std::exchange(context.training, training)) {}
+      : context_(context),
+        training_(std::exchange(context.training, training)),
+        batch_statistics_(context.batch_statistics) {}
   TrainingMode(const TrainingMode&) = delete;
-  ~TrainingMode() { context_.training = before_; }
+  ~TrainingMode() {
+    context_.training = training_;
+    context_.batch_statistics = batch_statistics_;
+  }
 
  private:
   Context<Device>& context_;
-  bool before_;
+  bool training_, batch_statistics_;
 };
 
 /// Evaluates one split: images are encoded a batch at a time, and each is decoded for all its labels.
