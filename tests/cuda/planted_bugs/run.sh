@@ -46,15 +46,17 @@ plant() {
   $compile "$overlay/parity.o" $link -o "$overlay/parity"
   code=0
   timeout 120 "$overlay/parity" --abort-after=1 "--test-case=$tests" >"$folder/log" 2>&1 || code=$?
-  case $code in
-    1) echo "caught: $what" ;;                     # a test failed
-    132) echo "caught by a trap: $what" ;;         # an access of 16 bytes that is not aligned
-    *)
-      echo "NOT CAUGHT (exit code $code): $what"
-      tail -n 20 "$folder/log"
-      missed=$((missed + 1))
-      ;;
-  esac
+  if grep -q '^ssam_emulation: ' "$folder/log"; then
+    echo "refused by the emulated GPU: $what ($(sed -n 's/^ssam_emulation: //p' "$folder/log" | head -n 1))"
+  elif [ "$code" -eq 1 ]; then
+    echo "failed a test: $what"
+  elif [ "$code" -eq 132 ]; then
+    echo "trapped: $what"
+  else
+    echo "NOT CAUGHT (exit code $code): $what"
+    tail -n 20 "$folder/log"
+    missed=$((missed + 1))
+  fi
 }
 
 plant loss 'mask loss and its gradient*' kernel.cuh 'sums of a block without the barrier after its warps have written' \
