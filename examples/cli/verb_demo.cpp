@@ -15,7 +15,7 @@ namespace {
 
 struct DemoOptions {
   std::filesystem::path out = "ssam_demo", checkpoint = SSAM_DEMO_CHECKPOINT;
-  Index epochs = 14;
+  Index epochs = 12;
   std::uint64_t seed = 0;
   int threads = 0;
   bool json = false;
