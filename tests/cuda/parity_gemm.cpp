@@ -69,6 +69,10 @@ TEST_CASE("a product with nothing in it does nothing, one that does not fit thro
   CHECK_THROWS_AS(ops::multiply<float>(context, ops::Op::none, ops::Op::transpose, a.view().matrix(), b.view().matrix(),
                                        c.view().matrix()),
                   ShapeError);
+  const MatrixView<float, Cuda> repeated{a.data(), 3, 4, 0};
+  CHECK_THROWS_AS(
+      ops::multiply<float>(context, ops::Op::none, ops::Op::none, repeated, b.view().matrix(), c.view().matrix()),
+      ShapeError);
 }
 
 TEST_CASE("the precision of products is the device's") {

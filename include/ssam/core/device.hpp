@@ -1,7 +1,5 @@
 #pragma once
 
-#include <concepts>
-
 /// Before a function that CUDA kernels call as well as the host.
 #if defined(__CUDACC__)
 #define SSAM_HOST_DEVICE __host__ __device__

@@ -10,7 +10,7 @@ namespace ssam {
 template <class T, class Device>
 class HostBuffer {
  public:
-  explicit HostBuffer(Index size) : size_(size) {
+  explicit HostBuffer(Index size) {
     if (size > 0) data_ = static_cast<T*>(Memory<Device>::allocate_staging(static_cast<std::size_t>(size) * sizeof(T)));
   }
   HostBuffer(const HostBuffer&) = delete;
@@ -21,11 +21,9 @@ class HostBuffer {
 
   T* data() { return data_; }
   const T* data() const { return data_; }
-  Index size() const { return size_; }
 
  private:
   T* data_ = nullptr;
-  Index size_ = 0;
 };
 
 }  // namespace ssam

@@ -34,7 +34,7 @@ class AdamW {
     const Index taken = take_slots(model);
     if (tensors_ != uploaded_) {
       context.synchronize();  // of the table that is replaced
-      table_ = Tensor<Tensors, Device>({static_cast<Index>(tensors_.size())}, tensors_);
+      table_ = Tensor<Entry, Device>({static_cast<Index>(tensors_.size())}, tensors_);
       uploaded_ = tensors_;
     }
     const ops::AdamWStep at{.lr = options.lr * lr_factor,
@@ -57,7 +57,7 @@ class AdamW {
   std::vector<Slot> slots;  ///< by the place of the parameter among the trained ones
 
  private:
-  using Tensors = ops::AdamWTensor<Scalar>;
+  using Entry = ops::AdamWTensor<Scalar>;
 
   /// Writes what this step changes to tensors_ and returns its number: the largest of any parameter.
   template <class Model>
@@ -85,12 +85,12 @@ class AdamW {
         taken = std::max(taken, slot.step);
       }
     });
-    for (Tensors& tensor : tensors_) tensor.skipped += taken;
+    for (Entry& tensor : tensors_) tensor.skipped += taken;
     return taken;
   }
 
-  std::vector<Tensors> tensors_, uploaded_;  // of this step, and what table_ holds
-  Tensor<Tensors, Device> table_;
+  std::vector<Entry> tensors_, uploaded_;  // of this step, and what table_ holds
+  Tensor<Entry, Device> table_;
   Index chunks_ = 0;
   Tensor<double, Device> squared_norm_{Shape{1}};
   HostBuffer<double, Device> host_square_{1};

@@ -44,9 +44,10 @@ struct BlasOperand {
   int stride;
 };
 
-/// A matrix as it lies. (The stride of a single row may be anything.)
+/// A matrix as it lies. (The stride of a single row may be anything; cuBLAS cannot repeat one.)
 template <class S, class D>
 BlasOperand blas_operand(MatrixView<S, D> matrix) {
+  require(matrix.rows <= 1 || matrix.stride >= matrix.cols, "gemm", "rows that do not overlap");
   return {matrix.data, blas_extent(std::max<Index>({matrix.stride, matrix.cols, 1}))};
 }
 

@@ -56,14 +56,6 @@ __device__ __forceinline__ S warp_sum(S value) {
   for (int offset = warp_size / 2; offset > 0; offset /= 2) value += __shfl_xor_sync(full_warp, value, offset);
   return value;
 }
-template <class S>
-__device__ __forceinline__ S warp_max(S value) {
-  for (int offset = warp_size / 2; offset > 0; offset /= 2) {
-    const S other = __shfl_xor_sync(full_warp, value, offset);
-    value = other > value ? other : value;
-  }
-  return value;
-}
 
 /// Sum over the block, in every thread, in a fixed order. `scratch`: shared memory for one value per warp; it may be
 /// used again after the call. Called by all threads.

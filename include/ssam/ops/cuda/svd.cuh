@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cmath>
+#include <ssam/ops/cuda/convolution.cuh>
 #include <ssam/ops/cuda/elementwise.cuh>
 #include <ssam/ops/cuda/transfer.cuh>
 #include <vector>
@@ -14,16 +15,6 @@ template <class From, class To>
 __global__ void __launch_bounds__(map_threads) convert_kernel(const From* x, Index count, To* out) {
   const Index step = static_cast<Index>(gridDim.x) * blockDim.x;
   for (Index i = detail::global_thread(); i < count; i += step) out[i] = static_cast<To>(x[i]);
-}
-
-/// out [cols, rows] = x [rows, cols] transposed, in another type. Once per weight: not tiled.
-template <class From, class To>
-__global__ void __launch_bounds__(map_threads) transpose_kernel(const From* x, Index rows, Index cols, To* out) {
-  const Index step = static_cast<Index>(gridDim.x) * blockDim.x;
-  for (Index i = detail::global_thread(); i < rows * cols; i += step) {
-    const auto at = detail::split(i, rows);
-    out[i] = static_cast<To>(x[at.remainder * cols + at.quotient]);
-  }
 }
 
 }  // namespace cuda_kernels
@@ -111,9 +102,9 @@ void svd(Context<D>& context, In<S, D> a, TensorView<S, D> u, TensorView<S, D> s
   detail::polar_svd(context, n, m, matrix.data(), values.data(), v.data(), ut.data());
   convert(values.data(), r, s.data());
   convert(v.data(), r * n, vt.data());
-  detail::launch(context, "transpose", cuda_kernels::transpose_kernel<double, S>,
-                 detail::block_count(r * m, cuda_kernels::map_threads), cuda_kernels::map_threads, 0, ut.data(), r, m,
-                 u.data());
+  const auto wide_u = allocate<double>(context, {m, r});
+  detail::transpose_batch<double>(context, "svd", 1, r, m, ut.data(), wide_u.data());
+  convert(wide_u.data(), m * r, u.data());
 }
 
 }  // namespace ssam::ops
