@@ -48,7 +48,8 @@ bool same_every_time(const Run& run) {
 }
 
 /// Scratch that a kernel reads before it was written is NaN.
-inline void poison_workspace(Context<Cuda>& context) {
+template <CudaDevice D>
+void poison_workspace(Context<D>& context) {
   const std::size_t bytes = context.workspace.capacity();
   if (bytes == 0) return;
   WorkspaceScope scope(context);
@@ -96,10 +97,10 @@ ParityResult<S> run_on(Context<Device>& context, const std::vector<Tensor<S, Cpu
 /// Calls `op(context, tensors)` with copies of `tensors` on the host and on the GPU. Afterwards all tensors (what was
 /// written, and what must not have been) and the std::vector<double> that `op` may return must agree; on the GPU they
 /// have the same bits every time.
-template <class S, class F>
+template <class S, CudaDevice Device = Cuda, class F>
 void check_parity(const std::vector<Tensor<S, Cpu>>& tensors, const F& op, double tolerance = parity_tolerance<S>) {
   Context<Cpu> host(1);
-  Context<Cuda> device(1);
+  Context<Device> device(1);
   const ParityResult<S> expected = run_on<S>(host, tensors, op);
   ParityResult<S> found;
   CHECK(same_every_time([&] {

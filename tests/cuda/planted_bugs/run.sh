@@ -65,6 +65,10 @@ plant attention 'CUDA attention of tokens*' attention_forward.cuh 'a tile of key
   '/__syncthreads\(\);  \/\/ the last tile/ { $0 = "" }'
 plant attention 'CUDA attention of tokens*' attention_forward.cuh 'the last key of a tile left out' \
   '/scores\[i\]\[j\] = key < length \?/ { sub(/key < length/, "key + 1 < length") }'
+plant attention_tensor 'CUDA attention on tensor cores*' attention_tensor_tile.cuh 'weights of the next eight rows taken for these' \
+  '/detail::bf16_pair\(weights\[1\]\[j\], weights\[1\]\[j \+ 1\]\)/ { sub(/weights\[1\]\[j\], weights\[1\]\[j \+ 1\]/, "weights[0][j], weights[0][j + 1]") }'
+plant attention_tensor 'CUDA attention on tensor cores*' attention_backward.cuh 'terms of keys read while they are written' \
+  '/^      __syncthreads\(\);$/ { $0 = "" }'
 plant gemm 'matrix products agree*' gemm.cuh 'leading dimensions of a product swapped' \
   '/right\.data, operand, right\.stride/ { sub(/right\.stride/, "left.stride") }'
 plant resize 'interpolation of tensors that do not begin*' kernel.cuh '16-byte accesses without a look at the alignment' \

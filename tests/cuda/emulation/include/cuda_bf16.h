@@ -3,9 +3,14 @@
 #include <bit>
 #include <cstdint>
 
-/// The emulation's part of cuda_bf16.h: the storage type and its two conversions.
+/// The emulation's part of cuda_bf16.h: the storage types and their conversions.
 struct alignas(2) __nv_bfloat16 {
   std::uint16_t bits;
+};
+
+struct alignas(4) __nv_bfloat162 {
+  __nv_bfloat16 x;
+  __nv_bfloat16 y;
 };
 
 /// Rounds to nearest, ties to even; a NaN stays one (the canonical one, as on the device).
@@ -16,4 +21,7 @@ inline __nv_bfloat16 __float2bfloat16_rn(float value) {
 }
 inline float __bfloat162float(__nv_bfloat16 value) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(value.bits) << 16);
+}
+inline __nv_bfloat162 __floats2bfloat162_rn(float x, float y) {
+  return {__float2bfloat16_rn(x), __float2bfloat16_rn(y)};
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <vector_types.h>
 
+#include <bit>
 #include <concepts>
 #include <cstdint>
 #include <cstring>
@@ -24,10 +25,11 @@ extern dim3 gridDim;
 
 namespace ssam_emulation {
 
-enum class WarpCall { syncwarp, shuffle, shuffle_up, shuffle_down, shuffle_xor, ballot, any, all };
+enum class WarpCall { syncwarp, shuffle, shuffle_up, shuffle_down, shuffle_xor, ballot, any, all, ldmatrix, mma };
 
 /// Waits for all lanes of `mask` to make the same call; a shuffle then gives the value of lane `operand` (in the sense
-/// of the call, within `width` lanes), a vote the mask of the lanes whose value is not 0.
+/// of the call, within `width` lanes), a vote the mask of the lanes whose value is not 0. ldmatrix and mma, of a whole
+/// warp, have the address of a MatrixLoad or MatrixProduct as their value.
 std::uint64_t warp_call(WarpCall call, unsigned mask, std::uint64_t value, int operand, int width);
 void block_barrier();
 
@@ -41,6 +43,31 @@ T shuffle(WarpCall call, unsigned mask, T value, int operand, int width) {
   bits = warp_call(call, mask, bits, operand, width);
   std::memcpy(&value, &bits, sizeof value);
   return value;
+}
+
+/// One lane's part of ldmatrix.x4: the row it names, the words it receives.
+struct MatrixLoad {
+  const void* row;
+  unsigned* words;
+  bool transposed;
+};
+
+/// One lane's fragments in mma.m16n8k16 of bfloat16 or mma.m16n8k8 of TF32: d += a b.
+struct MatrixProduct {
+  float* d[4];
+  const unsigned* a;
+  unsigned b[2];
+  bool bf16;
+};
+
+inline void load_matrices(const void* row, unsigned (&words)[4], bool transposed) {
+  const MatrixLoad load{row, words, transposed};
+  warp_call(WarpCall::ldmatrix, 0xffffffffu, reinterpret_cast<std::uintptr_t>(&load), 0, 32);
+}
+inline void multiply_add(float& d0, float& d1, float& d2, float& d3, const unsigned (&a)[4], unsigned b0, unsigned b1,
+                         bool bf16) {
+  const MatrixProduct product{{&d0, &d1, &d2, &d3}, a, {b0, b1}, bf16};
+  warp_call(WarpCall::mma, 0xffffffffu, reinterpret_cast<std::uintptr_t>(&product), 0, 32);
 }
 
 }  // namespace ssam_emulation
@@ -91,6 +118,7 @@ template <class T>
 T __ldg(const T* address) {
   return *address;
 }
+inline unsigned __float_as_uint(float x) { return std::bit_cast<unsigned>(x); }
 inline float __expf(float x) { return expf(x); }
 inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 inline float rsqrt(float x) { return rsqrtf(x); }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "fiber.hpp"
+#include "matrix.hpp"
 #include "memory.hpp"
 
 uint3 threadIdx{};
@@ -246,6 +247,11 @@ void Block::finish_warp_call(unsigned warp, unsigned mask) {
       fail("divergent warp built-in: " + name(warp * lanes_per_warp + lane) + " is in another one");
     }
     if (lanes[lane].value != 0) votes |= std::uint64_t{1} << lane;
+  }
+  if (last.call == WarpCall::ldmatrix || last.call == WarpCall::mma) {
+    std::array<std::uint64_t, lanes_per_warp> operands{};
+    for (unsigned lane = 0; lane < lanes_per_warp; ++lane) operands[lane] = lanes[lane].value;
+    last.call == WarpCall::ldmatrix ? load_matrices(operands) : multiply_matrices(operands);
   }
   const bool is_vote = last.call == WarpCall::ballot || last.call == WarpCall::any || last.call == WarpCall::all;
   for (unsigned lane = 0; lane < lanes_per_warp; ++lane) {

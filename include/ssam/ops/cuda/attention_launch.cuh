@@ -1,0 +1,88 @@
+#pragma once
+
+#include <ssam/ops/cuda/attention_tensor_tile.cuh>
+#include <ssam/ops/cuda/attention_thread_tile.cuh>
+#include <ssam/ops/cuda/gemm.cuh>
+
+/// What attention's passes do on the host: the choice of a Tile, and the products with the relative position tables.
+namespace ssam::ops::detail {
+
+/// Calls f(std::type_identity<Tile>) for the device's precision with the smallest class of head_dim that holds
+/// `head_dim`. Throws ShapeError when there is none.
+template <class S, CudaDevice D, class F>
+void with_attention_tile(Index head_dim, const char* op, const F& f) {
+  const auto call = [&](auto dim) {
+    constexpr int Dim = decltype(dim)::value;
+    if constexpr (std::is_same_v<S, float> && D::precision != MatmulPrecision::fp32) {
+      f(std::type_identity<cuda_kernels::AttentionTensorTile<D::precision, Dim>>());
+    } else {
+      f(std::type_identity<cuda_kernels::AttentionThreadTile<S, Dim>>());
+    }
+  };
+  require(head_dim <= 128, op, "head_dim <= 128 on a GPU");
+  if (head_dim <= 32) return call(std::integral_constant<int, 32>());
+  if (head_dim <= 64) return call(std::integral_constant<int, 64>());
+  if (head_dim <= 80) return call(std::integral_constant<int, 80>());
+  return call(std::integral_constant<int, 128>());
+}
+
+/// Blocks for all items of `tiles` tiles. Throws ShapeError when a grid cannot have as many.
+inline unsigned attention_blocks(const AttentionGeometry& g, Index tiles, const char* op) {
+  const Index blocks = g.items() * tiles;
+  require(blocks <= std::numeric_limits<std::int32_t>::max(), op, "fewer than 2^31 tiles of tokens");
+  return static_cast<unsigned>(blocks);
+}
+
+/// The two relative position tables, one below the other.
+template <class S, CudaDevice D>
+TensorView<S, D> stack_tables(Context<D>& context, const AttentionGeometry& g, In<S, D> rel_h, In<S, D> rel_w) {
+  const auto tables = allocate<S>(context, {2 * g.table_h() - 1 + 2 * g.table_w() - 1, g.head_dim});
+  copy<S>(context, rel_h, TensorView<S, D>(tables.data(), rel_h.shape()));
+  copy<S>(context, rel_w, TensorView<S, D>(tables.data() + rel_h.size(), rel_w.shape()));
+  return tables;
+}
+
+/// Room for the terms of all tokens and heads, [tokens, heads * (2 * h - 1 + 2 * w - 1)].
+template <class S, CudaDevice D>
+MatrixView<S, D> allocate_terms(Context<D>& context, const AttentionGeometry& g) {
+  const Index rows = 2 * g.table_h() - 1 + 2 * g.table_w() - 1;
+  return allocate<S>(context, {g.batch * g.queries, g.heads * rows}).matrix();
+}
+
+template <class S, class D>
+cuda_kernels::RelativeTerms<S> relative_terms(const AttentionGeometry& g, MatrixView<S, D> terms) {
+  return {terms.data, terms.stride, static_cast<int>(terms.cols / g.heads), static_cast<int>(g.table_h()),
+          static_cast<int>(g.table_w())};
+}
+
+/// terms = q . tables for every head: one product per head, of all tokens whatever their window.
+template <class S, CudaDevice D>
+void compute_terms(Context<D>& context, const AttentionGeometry& g, InMatrix<S, D> q, In<S, D> tables,
+                   MatrixView<S, D> terms) {
+  const Index rows = tables.dim(0), dim = g.head_dim;
+  for (Index head = 0; head < g.heads; ++head) {
+    gemm<S>(context, Op::none, Op::transpose, S(1), q.columns(head * dim, dim), tables.matrix(), S(0),
+            terms.columns(head * rows, rows));
+  }
+}
+
+/// From the gradients of the terms: dq += theirs, and what they add to the tables.
+template <class S, CudaDevice D>
+void terms_backward(Context<D>& context, const AttentionGeometry& g, InMatrix<S, D> q, In<S, D> tables,
+                    InMatrix<S, D> dterms, MatrixView<S, D> dq, MaybeOut<S, D> drel_h, MaybeOut<S, D> drel_w) {
+  const Index rows = tables.dim(0), rows_h = 2 * g.table_h() - 1, dim = g.head_dim;
+  for (Index head = 0; head < g.heads; ++head) {
+    const auto d = dterms.columns(head * rows, rows);
+    const auto query = q.columns(head * dim, dim);
+    gemm<S>(context, Op::none, Op::none, S(1), d, tables.matrix(), S(1), dq.columns(head * dim, dim));
+    if (!drel_h.empty()) {
+      gemm<S>(context, Op::transpose, Op::none, S(1), d.columns(0, rows_h), query, S(1), drel_h.matrix(rows_h));
+    }
+    if (!drel_w.empty()) {
+      gemm<S>(context, Op::transpose, Op::none, S(1), d.columns(rows_h, rows - rows_h), query, S(1),
+              drel_w.matrix(rows - rows_h));
+    }
+  }
+}
+
+}  // namespace ssam::ops::detail
