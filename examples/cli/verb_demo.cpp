@@ -18,6 +18,7 @@ struct DemoOptions {
   Index epochs = 12;
   std::uint64_t seed = 0;
   int threads = 0;
+  DeviceKind device = DeviceKind::cpu;
   bool json = false;
 };
 
@@ -108,7 +109,7 @@ double train_recipe(const DemoOptions& options, const Recipe& recipe, const Mode
                     const std::filesystem::path& out) {
   Progress progress(std::string("training ") + recipe.name + ": step");
   Checkpoint checkpoint = open_checkpoint(base);
-  const auto runner = recipe.make(find_rule("paper"), checkpoint.config, options.threads);
+  const auto runner = recipe.make(find_rule("paper"), checkpoint.config, options.threads, options.device);
   runner->load(std::move(checkpoint.weights), base.checkpoint.string(), options.seed);
   runner->prepare(base.checkpoint, checkpoint.hash);
   AdapterInfo info{.recipe = recipe.name};
@@ -131,7 +132,8 @@ DemoRow run_recipe(const DemoOptions& options, const Recipe& recipe, const Model
     adapter = run / "last";
     row.adapter_bytes = static_cast<Index>(std::filesystem::file_size(adapter / "adapter_model.safetensors"));
   }
-  const OpenModel model = open_model(base, adapter, options.threads);  // from its files, as anyone would use it
+  const OpenModel model =
+      open_model(base, adapter, options.threads, options.device);  // from its files, as anyone would use it
   row.counts = recipe.count(find_rule("paper"), model.config);
   judge(model, data, row);
   return row;
@@ -151,6 +153,7 @@ void write_results(const DemoOptions& options, const DemoData& data, const std::
 
 int demonstrate(const DemoOptions& options) {
   std::FILE* const log = options.json ? stderr : stdout;
+  require_built_for(options.device);
   std::error_code failure;
   std::filesystem::create_directories(options.out, failure);
   if (failure) throw IoError(ErrorText{.what = "cannot create the folder", .where = options.out.string()});
@@ -163,7 +166,7 @@ int demonstrate(const DemoOptions& options) {
   }
   atomic_write(base.checkpoint, read_file(options.checkpoint, std::size_t{1} << 32));
   const Progress whole("demo");
-  const OpenModel plain = open_model(base, {}, options.threads);
+  const OpenModel plain = open_model(base, {}, options.threads, options.device);
   const TextFeatures features = open_features(plain, {});
   const auto manifest =
       demo::write_dataset(demo::Kind::phantoms, options.out / "data", pictures, picture_size, options.seed);
@@ -190,6 +193,7 @@ int demonstrate(const DemoOptions& options) {
                                  {"batch", batch},
                                  {"lr", training.lr},
                                  {"seed", options.seed},
+                                 {"device", to_string(options.device)},
                                  {"train_images", data.train.items()},
                                  {"test_images", data.test.items()},
                                  {"text_features", data.features.source()},
@@ -223,6 +227,7 @@ void add_demo(Program& program) {
       ->capture_default_str()
       ->type_name("N");
   add_threads(*verb, options->threads);
+  add_device(*verb, options->device);
   add_json(*verb, options->json);
   verb->footer(
       "Needs nothing but this program: model and pictures are its own. Some minutes on two cores. Example:\n"

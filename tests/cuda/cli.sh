@@ -34,7 +34,7 @@ expect 2 "$ssam" embed --checkpoint base.safetensors --image $image --out never.
 [ -n "$without" ] || exit 0
 
 # A program that was built without CUDA never runs on the host instead.
-for verb in "selftest --golden $golden" "embed --checkpoint base.safetensors --image $image --out never.npy" \
+for verb in "selftest --golden $golden" "demo --out never" "embed --checkpoint base.safetensors --image $image --out never.npy" \
   "segment --checkpoint base.safetensors --image $image --point 4,4 --out never.png" \
   "merge --checkpoint base.safetensors --adapter run/last --out never.safetensors" \
   "eval --checkpoint base.safetensors --adapter run/last --data data/manifest.json" \

@@ -76,11 +76,8 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
   const int count = queries - first < Tile::rows ? queries - first : Tile::rows;
   if (count <= 0) return;
 
-  stage_rows<Tile, Tile::rows>(
-      q_tile, count, dim, [&](int r) { return in.q.at(item.query_row(in.g, first + r), item.column); }, in.q);
-  stage_rows<Tile, Tile::rows>(
-      dout_tile, count, dim, [&](int r) { return above.dout.at(item.query_row(in.g, first + r), item.column); },
-      above.dout);
+  stage_queries<Tile, Tile::rows>(in.g, item, first, count, in.q, q_tile);
+  stage_queries<Tile, Tile::rows>(in.g, item, first, count, above.dout, dout_tile);
   for (int r = int(threadIdx.x); relative && r < count; r += Tile::threads) {
     terms[r] = QueryTerms<const S>(in.terms, item, first + r, item.query_row(in.g, first + r));
   }
@@ -102,10 +99,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
   for (int begin = 0; begin < keys; begin += Tile::others) {
     const int length = keys - begin < Tile::others ? keys - begin : Tile::others;
     __syncthreads();  // the last tile is no longer read
-    stage_rows<Tile, Tile::others>(
-        k_tile, length, dim, [&](int r) { return in.key(in.k, 1, item, begin + r); }, in.k);
-    stage_rows<Tile, Tile::others>(
-        v_tile, length, dim, [&](int r) { return in.key(in.v, 2, item, begin + r); }, in.v);
+    stage_keys<Tile, Tile::others>(in, item, begin, length, k_tile, v_tile);
     if (relative) stage_terms<Tile>(in.terms, terms, count, begin, length, Tile::score_stride, scores_room);
     __syncthreads();
     if (Tile::first_row() >= count) continue;
@@ -179,10 +173,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
   const int count = keys - first < Tile::rows ? keys - first : Tile::rows;
   const bool active = Tile::first_row() < count;
 
-  stage_rows<Tile, Tile::rows>(
-      k_tile, count, dim, [&](int r) { return in.key(in.k, 1, item, first + r); }, in.k);
-  stage_rows<Tile, Tile::rows>(
-      v_tile, count, dim, [&](int r) { return in.key(in.v, 2, item, first + r); }, in.v);
+  stage_keys<Tile, Tile::rows>(in, item, first, count, k_tile, v_tile);
   typename Tile::Sums k_sums, v_sums;
   SSAM_UNROLL for (int i = 0; i < Tile::each; ++i) {
     SSAM_UNROLL for (int c = 0; c < Tile::columns; ++c) k_sums[i][c] = v_sums[i][c] = S(0);
@@ -191,11 +182,8 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
   for (int begin = 0; begin < queries; begin += Tile::others) {
     const int length = queries - begin < Tile::others ? queries - begin : Tile::others;
     __syncthreads();  // the last tile is no longer read
-    stage_rows<Tile, Tile::others>(
-        q_tile, length, dim, [&](int r) { return in.q.at(item.query_row(in.g, begin + r), item.column); }, in.q);
-    stage_rows<Tile, Tile::others>(
-        dout_tile, length, dim, [&](int r) { return above.dout.at(item.query_row(in.g, begin + r), item.column); },
-        above.dout);
+    stage_queries<Tile, Tile::others>(in.g, item, begin, length, in.q, q_tile);
+    stage_queries<Tile, Tile::others>(in.g, item, begin, length, above.dout, dout_tile);
     for (int t = int(threadIdx.x); t < Tile::others; t += Tile::threads) {
       const int query = begin + (t < length ? t : 0);
       const Index row = item.query_row(in.g, query);

@@ -30,8 +30,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
   const int count = queries - first < Tile::rows ? queries - first : Tile::rows;
   if (count <= 0) return;
 
-  stage_rows<Tile, Tile::rows>(
-      q_tile, count, dim, [&](int r) { return in.q.at(item.query_row(in.g, first + r), item.column); }, in.q);
+  stage_queries<Tile, Tile::rows>(in.g, item, first, count, in.q, q_tile);
   for (int r = int(threadIdx.x); relative && r < count; r += Tile::threads) {
     terms[r] = QueryTerms<const S>(in.terms, item, first + r, item.query_row(in.g, first + r));
   }
@@ -46,10 +45,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
   for (int begin = 0; begin < keys; begin += Tile::others) {
     const int length = keys - begin < Tile::others ? keys - begin : Tile::others;
     __syncthreads();  // the last tile is no longer read
-    stage_rows<Tile, Tile::others>(
-        k_tile, length, dim, [&](int r) { return in.key(in.k, 1, item, begin + r); }, in.k);
-    stage_rows<Tile, Tile::others>(
-        v_tile, length, dim, [&](int r) { return in.key(in.v, 2, item, begin + r); }, in.v);
+    stage_keys<Tile, Tile::others>(in, item, begin, length, k_tile, v_tile);
     if (relative) stage_terms<Tile>(in.terms, terms, count, begin, length, Tile::score_stride, scores_room);
     __syncthreads();
     if (Tile::first_row() >= count) continue;

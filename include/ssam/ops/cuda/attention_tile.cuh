@@ -152,6 +152,26 @@ __device__ __forceinline__ void stage_rows(typename Tile::Element* tile, int cou
   }
 }
 
+/// Stages the head's part of queries [first, first + count) of the item from a matrix of all queries.
+template <class Tile, int Rows, class S>
+__device__ __forceinline__ void stage_queries(const AttentionGeometry& g, const AttentionItem& item, int first,
+                                              int count, const AttentionMatrix<const S>& from,
+                                              typename Tile::Element* tile) {
+  const auto source = [&](int r) { return from.at(item.query_row(g, first + r), item.column); };
+  stage_rows<Tile, Rows>(tile, count, int(g.head_dim), source, from);
+}
+
+/// Stages keys [first, first + count) of the item and their values, padded tokens' among them.
+template <class Tile, int Rows, class S>
+__device__ __forceinline__ void stage_keys(const AttentionInputs<S>& in, const AttentionItem& item, int first,
+                                           int count, typename Tile::Element* k_tile, typename Tile::Element* v_tile) {
+  const int dim = int(in.g.head_dim);
+  stage_rows<Tile, Rows>(
+      k_tile, count, dim, [&](int r) { return in.key(in.k, 1, item, first + r); }, in.k);
+  stage_rows<Tile, Rows>(
+      v_tile, count, dim, [&](int r) { return in.key(in.v, 2, item, first + r); }, in.v);
+}
+
 /// The relative terms of `queries` with the keys [first_key, first_key + keys), to tile[query * stride + key].
 template <class Tile, class S>
 __device__ __forceinline__ void stage_terms(const RelativeTerms<const S>& terms, const QueryTerms<const S>* of,
