@@ -44,7 +44,7 @@ void check_linear(Index n, Index in, Index out, Index slack, Index first) {
   CAPTURE(out);
   CAPTURE(slack);
   CAPTURE(first);
-  const auto x = random_tensor<S>({n, in + slack}, 1), w = random_tensor<S>({out, in + slack}, 2);
+  const auto x = random_tensor<S>({n, in + slack}, 1), w = random_tensor<S>({out, in + 2 * slack}, 2);
   const auto bias = random_tensor<S>({first + out}, 3), y = random_tensor<S>({n, out + slack}, 4);
   for (const bool with_bias : {true, false}) {
     CAPTURE(with_bias);

@@ -60,6 +60,11 @@ struct Linear {
     cublasLtMatrixLayoutCreate(&layout_d, type_of<S>, m, n, ld_d);
     cublasLtMatmulPreferenceCreate(&preference);
     prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, std::uint64_t{8192});
+    for (const auto operand :
+         {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+          CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+      prefer(operand, std::uint32_t{16});  // of every emulated allocation
+    }
   }
   ~Linear() {
     cublasLtMatmulPreferenceDestroy(preference);
@@ -196,7 +201,6 @@ TEST_CASE("The heuristic refuses what is not listed or does not fit") {
 
 TEST_CASE("Wrong arguments of cublasLtMatmul are refused, wrong memory aborts") {
   Linear<float, float> linear;
-  linear.prefer(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, std::uint32_t{4});
   REQUIRE(linear.ask() == CUBLAS_STATUS_SUCCESS);
   float *a = linear.a.data(), *b = linear.b.data(), *d = linear.d.data();
   char* scratch = linear.workspace.data();
