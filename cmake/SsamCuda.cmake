@@ -2,7 +2,7 @@
 # installed ssam offers it as find_package(ssam COMPONENTS cuda) whatever this build is for.
 add_library(ssam_cuda INTERFACE)
 set_target_properties(ssam_cuda PROPERTIES EXPORT_NAME cuda)
-target_link_libraries(ssam_cuda INTERFACE ssam_headers CUDA::cudart CUDA::cublas CUDA::cusolver)
+target_link_libraries(ssam_cuda INTERFACE ssam_headers CUDA::cudart CUDA::cublas CUDA::cublasLt CUDA::cusolver)
 # Eigen is the host's only. CMake 3.25 does not know cuda_std_20. --expt-relaxed-constexpr: kernels use constexpr
 # functions. OpenMP's own target knows no CUDA sources, but all objects of a program must have the same pool.
 target_compile_definitions(ssam_cuda INTERFACE SSAM_WITH_CUDA EIGEN_NO_CUDA)

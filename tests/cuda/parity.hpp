@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <ssam/ops/cuda/context.cuh>
 #include <ssam/ops/views.hpp>
@@ -46,6 +47,31 @@ bool same_every_time(const Run& run) {
   return run() == first && run() == first;
 #endif
 }
+
+/// What run() asked of the device beyond kernels and products: memory, and algorithms of cuBLASLt. Only the emulation
+/// counts them.
+template <class Run>
+std::uint64_t questions_of(const Run& run) {
+#if defined(SSAM_CUDA_EMULATION)
+  ssam_emulation::reset_counters();
+  run();
+  return ssam_emulation::counters().mallocs + ssam_emulation::counters().heuristics;
+#else
+  run();
+  return 0;
+#endif
+}
+
+/// While it lives, the emulated cuBLASLt has no algorithm for any product.
+class NoAlgorithms {
+ public:
+#if defined(SSAM_CUDA_EMULATION)
+  NoAlgorithms() { ssam_emulation::refuse_algorithms(true); }
+  ~NoAlgorithms() { ssam_emulation::refuse_algorithms(false); }
+#else
+  NoAlgorithms() {}
+#endif
+};
 
 /// Scratch that a kernel reads before it was written is NaN.
 template <CudaDevice D>

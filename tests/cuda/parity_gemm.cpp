@@ -1,5 +1,6 @@
 #include <ssam/ops/cpu/gemm.hpp>
 #include <ssam/ops/cuda/gemm.cuh>
+#include <ssam/ops/cuda/linear.cuh>
 
 #include "parity.hpp"
 
@@ -34,21 +35,82 @@ void check_products(Index m, Index n, Index k, Index slack) {
   }
 }
 
-/// Largest |difference| from the exact product of a precision, over the largest element.
-template <class Device>
-double error_of() {
-  const auto a = random_tensor<float>({37, 301}, 1), b = random_tensor<float>({19, 303}, 2);
+/// x w^T with and without a bias. Matrices are columns of ones that are `slack` wider; the bias begins `first` elements
+/// into its memory.
+template <class S>
+void check_linear(Index n, Index in, Index out, Index slack, Index first) {
+  CAPTURE(n);
+  CAPTURE(in);
+  CAPTURE(out);
+  CAPTURE(slack);
+  CAPTURE(first);
+  const auto x = random_tensor<S>({n, in + slack}, 1), w = random_tensor<S>({out, in + 2 * slack}, 2);
+  const auto bias = random_tensor<S>({first + out}, 3), y = random_tensor<S>({n, out + slack}, 4);
+  for (const bool with_bias : {true, false}) {
+    CAPTURE(with_bias);
+    check_parity<S>({x, w, bias, y}, [&](auto& context, auto& t) {
+      auto row = part(t[2], first, {out});
+      if (!with_bias) row = {};
+      ops::linear<S>(context, std::as_const(t[0]).view().matrix().columns(slack, in),
+                     std::as_const(t[1]).view().matrix().columns(0, in), row, t[3].view().matrix().columns(slack, out));
+    });
+  }
+}
+
+/// Several products at once on the GPU, one after the other on the host.
+template <class S, class Device>
+void products(Context<Device>& context, ops::Op a_op, ops::Op b_op, S alpha, MatrixView<const S, Device> a,
+              Index a_step, MatrixView<const S, Device> b, Index b_step, S beta, MatrixView<S, Device> c, Index c_step,
+              Index count) {
+  if constexpr (std::is_same_v<Device, Cuda>) {
+    ops::detail::gemm_batched<S>(context, a_op, b_op, alpha, {a, a_step}, {b, b_step}, beta, {c, c_step}, count);
+  } else {
+    for (Index i = 0; i < count; ++i) {
+      a.data += i > 0 ? a_step : 0;
+      b.data += i > 0 ? b_step : 0;
+      c.data += i > 0 ? c_step : 0;
+      ops::gemm<S>(context, a_op, b_op, alpha, a, b, beta, c);
+    }
+  }
+}
+
+/// |difference| from the exact product of a precision, relative, where `product` multiplies x [37, 301] and columns of
+/// w [19, 303].
+template <class Device, class F>
+double error_of(const F& product) {
+  const auto x = random_tensor<float>({37, 301}, 1), w = random_tensor<float>({19, 303}, 2),
+             bias = random_tensor<float>({19}, 3);
+  const auto run = [&](auto& context, auto& y, const auto& own_x, const auto& own_w, const auto& own_bias) {
+    product(context, own_x.view().matrix(), own_w.view().matrix().columns(2, 301), own_bias.view(), y.view().matrix());
+    context.synchronize();
+    return y.to_host();
+  };
   Context<Cpu> host(1);
-  Tensor<float, Cpu> expected({37, 19});
-  ops::multiply<float>(host, ops::Op::none, ops::Op::transpose, a.view().matrix(), b.view().matrix().columns(2, 301),
-                       expected.view().matrix());
   Context<Device> context(1);
-  const Tensor<float, Device> da(a.shape(), a.to_host()), db(b.shape(), b.to_host());
-  Tensor<float, Device> result(expected.shape());
-  ops::multiply<float>(context, ops::Op::none, ops::Op::transpose, da.view().matrix(),
-                       db.view().matrix().columns(2, 301), result.view().matrix());
+  Tensor<float, Cpu> expected({37, 19});
+  Tensor<float, Device> found({37, 19});
+  const Tensor<float, Device> own_x(x.shape(), x.to_host()), own_w(w.shape(), w.to_host()),
+      own_bias(bias.shape(), bias.to_host());
+  return l2_difference(run(context, found, own_x, own_w, own_bias), run(host, expected, x, w, bias));
+}
+
+/// How far several products at once are from one after the other, in the precision of the device.
+template <class Device>
+double batch_difference() {
+  constexpr Index tokens = 21, keys = 13, dim = 10, heads = 3;
+  const auto q = random_tensor<float>({tokens, heads * dim + 1}, 1), k = random_tensor<float>({keys, dim}, 2);
+  Context<Device> context(1);
+  const Tensor<float, Device> own_q(q.shape(), q.to_host()), own_k(k.shape(), k.to_host());
+  Tensor<float, Device> batch({heads, tokens, keys}), single({heads, tokens, keys});
+  ops::detail::gemm_batched<float>(context, ops::Op::none, ops::Op::transpose, 1.0f,
+                                   {own_q.view().matrix().columns(1, dim), dim}, {own_k.view().matrix(), 0}, 0.0f,
+                                   {batch.view().slice(0).matrix(), tokens * keys}, heads);
+  for (Index head = 0; head < heads; ++head) {
+    ops::multiply<float>(context, ops::Op::none, ops::Op::transpose, own_q.view().matrix().columns(1 + head * dim, dim),
+                         own_k.view().matrix(), part(single, head * tokens * keys, {tokens, keys}).matrix());
+  }
   context.synchronize();
-  return l2_difference(result.to_host(), expected.to_host());
+  return l2_difference(batch.to_host(), single.to_host());
 }
 
 }  // namespace
@@ -75,11 +137,139 @@ TEST_CASE("a product with nothing in it does nothing, one that does not fit thro
       ShapeError);
 }
 
+TEST_CASE_TEMPLATE("products with a bias agree on both devices", S, float, double) {
+  for (const Index first : {0, 1, 4}) {  // the bias at 256 bytes, at one element, at 16 bytes or more
+    check_linear<S>(1, 1, 1, 0, first);
+    check_linear<S>(1, 33, 5, 3, first);
+    check_linear<S>(70, 17, 1, 1, first);
+    check_linear<S>(65, 66, 129, 4, first);
+    check_linear<S>(3, 0, 5, 2, first);
+  }
+}
+
+TEST_CASE("a product with a bias that cuBLASLt has no algorithm for is done all the same") {
+  const NoAlgorithms none;
+  check_linear<float>(65, 66, 129, 4, 0);
+  check_linear<double>(7, 6, 5, 0, 0);
+}
+
+TEST_CASE("a product with a bias and nothing in it does nothing, one that does not fit throws") {
+  Context<Cuda> context(1);
+  Tensor<float, Cuda> x({3, 4}), w({2, 4}), bias({2}), y({3, 2});
+  const MatrixView<float, Cuda> no_rows{nullptr, 0, 4, 4}, nothing{nullptr, 0, 2, 2};
+  ops::linear<float>(context, no_rows, w.view().matrix(), bias, nothing);
+  CHECK(context.linear_plans().size() == 0);
+  CHECK_THROWS_AS(ops::linear<float>(context, x.view().matrix(), w.view().matrix(), x, y.view().matrix()), ShapeError);
+  CHECK_THROWS_AS(ops::linear<float>(context, w.view().matrix(), x.view().matrix(), bias, y.view().matrix()),
+                  ShapeError);
+  const MatrixView<float, Cuda> repeated{x.data(), 3, 4, 0};
+  CHECK_THROWS_AS(ops::linear<float>(context, repeated, w.view().matrix(), bias, y.view().matrix()), ShapeError);
+}
+
+TEST_CASE("a product with a bias is asked about once for each shape, stride and alignment") {
+  Context<Cuda> context(1);
+  const Tensor<float, Cuda> x({9, 12}), w({10, 12}), bias({20});
+  Tensor<float, Cuda> y({9, 16});
+  const auto run = [&](Index in, Index first) {
+    ops::linear<float>(context, x.view().matrix().columns(first, in), w.view().matrix().columns(0, in),
+                       TensorView<const float, Cuda>{bias.data(), {10}}, y.view().matrix().columns(0, 10));
+  };
+  run(8, 0);
+  CHECK(context.linear_plans().size() == 1);
+  CHECK(questions_of([&] { run(8, 0); }) == 0);
+  run(8, 1);  // not aligned
+  CHECK(context.linear_plans().size() == 2);
+  run(7, 0);
+  CHECK(context.linear_plans().size() == 3);
+  CHECK(questions_of([&] {
+          for (int i = 0; i < 3; ++i) {
+            run(7, 0);
+            run(8, 1);
+            run(8, 0);
+          }
+        }) == 0);
+  CHECK(context.linear_plans().size() == 3);
+  context.synchronize();
+}
+
+TEST_CASE("what is kept about products with a bias is bounded") {
+  Context<Cuda> context(1);
+  const Tensor<float, Cuda> x({64, 66}), w({1, 66}), bias({1});
+  Tensor<float, Cuda> y({64, 1});
+  for (Index n = 1; n <= 64; ++n) {
+    for (Index in = 1; in <= 66; ++in) {
+      const MatrixView<const float, Cuda> rows{x.data(), n, in, 66};
+      ops::linear<float>(context, rows, w.view().matrix().columns(0, in), bias,
+                         MatrixView<float, Cuda>{y.data(), n, 1, 1});
+    }
+  }
+  context.synchronize();
+  CHECK(context.linear_plans().size() == 64 * 66 - detail::LinearPlans::capacity);
+}
+
+TEST_CASE_TEMPLATE("several products at once agree with one after the other", S, float, double) {
+  constexpr Index tokens = 35, keys = 9, dim = 6, heads = 5, slack = 3;
+  const auto wide = random_tensor<S>({tokens, heads * dim + slack}, 1),
+             table = random_tensor<S>({keys, dim + slack}, 2);
+  const auto scores = random_tensor<S>({heads, tokens, keys}, 3);
+  check_parity<S>({wide, table, scores}, [&](auto& context, auto& t) {  // every head against one table
+    products<S>(context, ops::Op::none, ops::Op::transpose, S(0.5),
+                std::as_const(t[0]).view().matrix().columns(slack, dim), dim,
+                std::as_const(t[1]).view().matrix().columns(0, dim), 0, S(-2), t[2].view().slice(0).matrix(),
+                tokens * keys, heads);
+  });
+  check_parity<S>({wide, table, scores}, [&](auto& context, auto& t) {  // back into the columns of the heads
+    products<S>(context, ops::Op::none, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
+                tokens * keys, std::as_const(t[1]).view().matrix().columns(slack, dim), 0, S(1),
+                t[0].view().matrix().columns(0, dim), dim, heads);
+  });
+  check_parity<S>({wide, table, scores}, [&](auto& context, auto& t) {  // operands that overlap
+    products<S>(context, ops::Op::none, ops::Op::transpose, S(1), std::as_const(t[0]).view().matrix().columns(0, dim),
+                2, std::as_const(t[1]).view().matrix().columns(0, dim), 1, S(0), t[2].view().slice(0).matrix(),
+                tokens * keys, slack);
+  });
+  const auto sums = random_tensor<S>({heads, keys, dim}, 4);
+  check_parity<S>({wide, sums, scores}, [&](auto& context, auto& t) {  // over tokens
+    products<S>(context, ops::Op::transpose, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
+                tokens * keys, std::as_const(t[0]).view().matrix().columns(0, dim), dim, S(0),
+                t[1].view().slice(0).matrix(), keys * dim, heads);
+  });
+}
+
+TEST_CASE("several products at once that do not fit or whose results overlap throw") {
+  Context<Cuda> context(1);
+  Tensor<float, Cuda> a({4, 12}), b({6, 3}), c({4, 18});
+  const auto run = [&](Index rows, Index c_step, Index count) {
+    ops::detail::gemm_batched<float>(context, ops::Op::none, ops::Op::transpose, 1.0f,
+                                     {a.view().matrix().columns(0, 3), 3}, {{b.data(), rows, 3, 3}, 0}, 0.0f,
+                                     {c.view().matrix().columns(0, 6), c_step}, count);
+    context.synchronize();
+  };
+  run(6, 6, 3);
+  run(6, 0, 1);
+  run(6, 0, 0);
+  CHECK_THROWS_AS(run(5, 6, 3), ShapeError);
+  CHECK_THROWS_AS(run(6, 0, 3), ShapeError);
+  CHECK_THROWS_AS(run(6, 5, 3), ShapeError);
+  CHECK_THROWS_AS(run(6, 6, 4), ShapeError);
+}
 TEST_CASE("the precision of products is the device's") {
-  const double fp32 = error_of<Cuda>(), tf32 = error_of<CudaTf32>(), bf16 = error_of<CudaBf16>();
-  CHECK(fp32 < 1e-6);
-  CHECK(tf32 > 1e-5);  // it really is another precision
-  CHECK(tf32 < 1e-3);
-  CHECK(bf16 > 5e-4);
-  CHECK(bf16 < 1e-2);
+  const auto check = [](double fp32, double tf32, double bf16) {
+    CHECK(fp32 < 1e-6);
+    CHECK(tf32 > 1e-5);  // it really is another precision
+    CHECK(tf32 < 1e-3);
+    CHECK(bf16 > 5e-4);
+    CHECK(bf16 < 1e-2);
+  };
+  const auto multiply = [](auto& context, auto x, auto w, auto, auto y) {
+    ops::multiply<float>(context, ops::Op::none, ops::Op::transpose, x, w, y);
+  };
+  const auto linear = [](auto& context, auto x, auto w, auto bias, auto y) {
+    ops::linear<float>(context, x, w, bias, y);
+  };
+  check(error_of<Cuda>(multiply), error_of<CudaTf32>(multiply), error_of<CudaBf16>(multiply));
+  check(error_of<Cuda>(linear), error_of<CudaTf32>(linear), error_of<CudaBf16>(linear));
+  CHECK(batch_difference<Cuda>() < 1e-6);
+  CHECK(batch_difference<CudaTf32>() < 1e-6);
+  CHECK(batch_difference<CudaBf16>() < 1e-6);
 }

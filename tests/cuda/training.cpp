@@ -188,6 +188,7 @@ TEST_CASE("a steady step copies the batch in and two numbers out, allocates noth
         CHECK(found.pageable_async == 0);
         CHECK(found.synchronisations == 3);  // the batch before is copied; the two numbers
         CHECK(found.launches > 0);
+        CHECK(found.heuristics == 0);  // which algorithms multiply is known by now
         ++steady;
       }
       ssam_emulation::reset_counters();

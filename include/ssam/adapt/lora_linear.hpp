@@ -33,8 +33,7 @@ class LoRALinear {
     record.projected = projected;
     ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, down.value.view().matrix(Rank),
                           projected.matrix());
-    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, weight.value.view().matrix(y.cols), y);
-    if constexpr (BiasTraining::present) ops::add_row<Scalar>(context, bias.value, y);
+    ops::linear<Scalar>(context, x, weight.value.view().matrix(y.cols), bias_view(), y);
     const ConstMatrix u = up.value.view().matrix(y.cols);
     if (record.dropout_key == 0) {
       ops::gemm<Scalar>(context, ops::Op::none, ops::Op::transpose, Scalar(1), projected.matrix(), u, Scalar(1), y);

@@ -50,7 +50,7 @@ class SVDLinear {
   void forward(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
     record = {};
     if (!prepared()) {
-      ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, weight.value.view().matrix(y.cols), y);
+      ops::linear<Scalar>(context, x, weight.value.view().matrix(y.cols), bias_view(), y);
     } else {
       const View singular = allocate<Scalar>(context, factors.s.shape());
       singular_values(context, singular);
@@ -62,7 +62,6 @@ class SVDLinear {
         forward_merged(context, x, y, record);
       }
     }
-    if constexpr (BiasTraining::present) ops::add_row<Scalar>(context, bias.value, y);
   }
 
   /// Throws Error when the layer was merged: a merged weight has no singular values to train.
@@ -169,7 +168,7 @@ class SVDLinear {
     WorkspaceScope<Device> scope(context);
     const View scaled_u = allocate<Scalar>(context, factors.u.shape());
     ops::multiply_row<Scalar>(context, factors.u.view().matrix(), record.singular, scaled_u.matrix());
-    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, projected.matrix(), scaled_u.matrix(), y);
+    ops::linear<Scalar>(context, projected.matrix(), scaled_u.matrix(), bias_view(), y);
   }
 
   void forward_merged(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
@@ -177,7 +176,7 @@ class SVDLinear {
     form_weight(context, record.singular, merged);
     record.x = x;
     record.weight = merged;
-    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, merged.matrix(), y);
+    ops::linear<Scalar>(context, x, merged.matrix(), bias_view(), y);
   }
 
   // d singular[i] = sum over rows of (dy U)[., i] * (x V)[., i];  dx = ((dy U) * singular) Vt

@@ -27,8 +27,7 @@ class Linear {
   /// x [N, in] -> y [N, out]
   void forward(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
     record.x = x;
-    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, weight.value.view().matrix(y.cols), y);
-    if constexpr (BiasTraining::present) ops::add_row<Scalar>(context, bias.value, y);
+    ops::linear<Scalar>(context, x, weight.value.view().matrix(y.cols), bias_view(), y);
   }
 
   /// Adds to the gradients of what is trained; overwrites dx [N, in] unless it is empty.

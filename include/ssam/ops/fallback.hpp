@@ -23,6 +23,7 @@ inline constexpr bool has_ops = false;
 
 SSAM_OP_FALLBACK(gemm)
 SSAM_OP_FALLBACK(multiply)
+SSAM_OP_FALLBACK(linear)
 SSAM_OP_FALLBACK(fill)
 SSAM_OP_FALLBACK(copy)
 SSAM_OP_FALLBACK(copy_matrix)

@@ -60,6 +60,14 @@ Index require_gemm(Op a_op, Op b_op, MatrixView<const S, Device> a, MatrixView<c
   return k;
 }
 
+/// y [n, out] = x [n, in] times w [out, in] transposed, plus a bias of [out] or none.
+template <class S, class Device>
+void require_linear(MatrixView<const S, Device> x, MatrixView<const S, Device> w, TensorView<const S, Device> bias,
+                    MatrixView<S, Device> y) {
+  require(x.rows == y.rows && x.cols == w.cols && w.rows == y.cols, "linear", "x [n, in], w [out, in], y [n, out]");
+  require(optional_size(bias, y.cols) == y.cols, "linear", "as many elements in the bias as columns");
+}
+
 /// The number of singular values of `a`.
 template <class S, class Device>
 Index require_svd(TensorView<const S, Device> a, TensorView<S, Device> u, TensorView<S, Device> s,

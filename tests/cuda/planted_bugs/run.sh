@@ -70,7 +70,11 @@ plant attention_tensor 'CUDA attention on tensor cores*' attention_tensor_tile.c
 plant attention_tensor 'CUDA attention on tensor cores*' attention_backward.cuh 'terms of keys read while they are written' \
   '/^      __syncthreads\(\);$/ { $0 = "" }'
 plant gemm 'matrix products agree*' gemm.cuh 'leading dimensions of a product swapped' \
-  '/right\.data, operand, right\.stride/ { sub(/right\.stride/, "left.stride") }'
+  '/right\.data, Types::operand, right\.stride, &beta, c\.data/ { sub(/right\.stride/, "left.stride") }'
+plant gemm 'products with a bias agree*' linear_plan.cuh 'strides of the weight and the input of a product with a bias swapped' \
+  '/layout\(problem\.operand, problem\.in, problem\.out, problem\.w_stride\)/ { sub(/w_stride/, "x_stride") }'
+plant gemm 'a product with a bias is asked about once*' linear.cuh 'an algorithm for aligned operands used for others' \
+  '/\.x_alignment = / { sub(/ssam::detail::alignment_of\(input\.data\)/, "256") }'
 plant resize 'interpolation of tensors that do not begin*' kernel.cuh '16-byte accesses without a look at the alignment' \
   '/reinterpret_cast<std::uintptr_t>\(data\) % 16 == 0 &&/ { sub(/reinterpret_cast<std::uintptr_t>\(data\) % 16 == 0 &&/, "data != nullptr \\&\\&") }'
 plant resize 'bilinear interpolation*' resize.cuh 'the last reader of a pixel left out of its gradient' \

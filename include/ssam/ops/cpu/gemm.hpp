@@ -7,6 +7,7 @@
 #include <dnnl.h>
 #endif
 
+#include <ssam/ops/cpu/elementwise.hpp>
 #include <ssam/ops/shape_checks.hpp>
 
 namespace ssam::ops {
@@ -93,6 +94,15 @@ void gemm(Context<Cpu>& context, Op a_op, Op b_op, S alpha, InMatrix<S, Cpu> a, 
 template <class S>
 void multiply(Context<Cpu>& context, Op a_op, Op b_op, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b, MatrixView<S, Cpu> c) {
   gemm<S>(context, a_op, b_op, S(1), a, b, S(0), c);
+}
+
+/// y = x w^T + bias, x [n, in], w [out, in], y [n, out]; an empty bias: none. Throws ShapeError when the extents do not
+/// fit.
+template <class S>
+void linear(Context<Cpu>& context, InMatrix<S, Cpu> x, InMatrix<S, Cpu> w, In<S, Cpu> bias, MatrixView<S, Cpu> y) {
+  detail::require_linear<S, Cpu>(x, w, bias, y);
+  multiply<S>(context, Op::none, Op::transpose, x, w, y);
+  if (!bias.empty()) add_row<S>(context, bias, y);
 }
 
 }  // namespace ssam::ops

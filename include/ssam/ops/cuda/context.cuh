@@ -1,19 +1,16 @@
 #pragma once
 
+#include <cublasLt.h>
 #include <cublas_v2.h>
 #include <cusolverDn.h>
 
 #include <ssam/core/context.hpp>
+#include <ssam/ops/cuda/linear_plan.cuh>
 #include <ssam/ops/cuda/memory.cuh>
 
 namespace ssam {
 
 namespace detail {
-
-inline void check_cublas(cublasStatus_t status, const char* what) {
-  if (status == CUBLAS_STATUS_SUCCESS) return;
-  throw DeviceError(ErrorText{.what = std::string(what) + " failed", .found = cublasGetStatusString(status)});
-}
 
 inline void check_cusolver(cusolverStatus_t status, const char* what) {
   if (status == CUSOLVER_STATUS_SUCCESS) return;
@@ -56,8 +53,9 @@ class CudaHandles {
       check_cuda(cudaStreamCreate(&stream), "cudaStreamCreate");
       check_cublas(cublasCreate(&blas), "the start of cuBLAS");
       check_cublas(cublasSetStream(blas, stream), "cublasSetStream");
-      check_cuda(cudaMalloc(&blas_workspace_, blas_workspace_bytes), "the allocation of cuBLAS's workspace");
-      check_cublas(cublasSetWorkspace(blas, blas_workspace_, blas_workspace_bytes), "cublasSetWorkspace");
+      check_cuda(cudaMalloc(&blas_workspace, blas_workspace_bytes), "the allocation of cuBLAS's workspace");
+      check_cublas(cublasSetWorkspace(blas, blas_workspace, blas_workspace_bytes), "cublasSetWorkspace");
+      check_cublas(cublasLtCreate(&blas_lt), "the start of cuBLASLt");
       check_cusolver(cusolverDnCreate(&solver), "the start of cuSOLVER");
       check_cusolver(cusolverDnSetStream(solver, stream), "cusolverDnSetStream");
     } catch (...) {
@@ -71,19 +69,20 @@ class CudaHandles {
 
   cudaStream_t stream = nullptr;
   cublasHandle_t blas = nullptr;
+  cublasLtHandle_t blas_lt = nullptr;
   cusolverDnHandle_t solver = nullptr;
+  static constexpr std::size_t blas_workspace_bytes = std::size_t{32} << 20;  // what cuBLAS advises for Hopper
+  void* blas_workspace = nullptr;  ///< of cuBLAS and cuBLASLt: they work on one stream, one after the other
+  LinearPlans linear_plans;
 
  private:
-  static constexpr std::size_t blas_workspace_bytes = std::size_t{32} << 20;  // what cuBLAS advises for Hopper
-
   void destroy() noexcept {
     if (solver != nullptr) cusolverDnDestroy(solver);
+    if (blas_lt != nullptr) cublasLtDestroy(blas_lt);
     if (blas != nullptr) cublasDestroy(blas);
-    if (blas_workspace_ != nullptr) cudaFree(blas_workspace_);
+    if (blas_workspace != nullptr) cudaFree(blas_workspace);
     if (stream != nullptr) cudaStreamDestroy(stream);
   }
-
-  void* blas_workspace_ = nullptr;
 };
 
 }  // namespace detail
@@ -102,6 +101,12 @@ class Context<BasicCuda<Precision>> : public HostContext {
   cudaStream_t stream() const { return handles_.stream; }
   cublasHandle_t blas() const { return handles_.blas; }
   cusolverDnHandle_t solver() const { return handles_.solver; }
+  cublasLtHandle_t blas_lt() const { return handles_.blas_lt; }
+  /// Scratch of cuBLASLt's products on the stream.
+  TensorView<std::byte, Device> blas_workspace() const {
+    return {static_cast<std::byte*>(handles_.blas_workspace), {Index{detail::CudaHandles::blas_workspace_bytes}}};
+  }
+  detail::LinearPlans& linear_plans() { return handles_.linear_plans; }
 
   /// Calls f(context, i) for i in [0, count), one after the other: a GPU is filled by one large task.
   template <class F>

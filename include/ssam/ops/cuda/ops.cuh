@@ -7,6 +7,7 @@
 #include <ssam/ops/cuda/dropout.cuh>
 #include <ssam/ops/cuda/elementwise.cuh>
 #include <ssam/ops/cuda/gemm.cuh>
+#include <ssam/ops/cuda/linear.cuh>
 #include <ssam/ops/cuda/loss.cuh>
 #include <ssam/ops/cuda/norm.cuh>
 #include <ssam/ops/cuda/optimizer.cuh>

@@ -53,6 +53,9 @@ void set_async(bool on);
 /// The next launch starts nothing and returns `error`.
 void fail_next_launch(cudaError_t error);
 
+/// While on, cuBLASLt's heuristic finds no algorithm for any product.
+void refuse_algorithms(bool on);
+
 /// What was asked of the device since the last reset.
 struct Counters {
   std::uint64_t mallocs = 0, frees = 0;
@@ -63,6 +66,7 @@ struct Counters {
   std::uint64_t synchronisations = 0;  ///< explicit ones and those of copies that are not asynchronous
   std::uint64_t launches = 0;
   std::uint64_t library_calls = 0;  ///< matrix products and factorisations
+  std::uint64_t heuristics = 0;     ///< questions for an algorithm
 };
 const Counters& counters();
 void reset_counters();
@@ -71,7 +75,8 @@ void reset_counters();
 std::size_t memory_in_use();
 std::size_t peak_memory();
 
-/// One line for every device or pinned allocation that was not freed; empty when there is none.
+/// One line for every device or pinned allocation that was not freed, and for each of cuBLASLt's kinds of descriptors;
+/// empty when there is none.
 std::string leak_report();
 
 }  // namespace ssam_emulation

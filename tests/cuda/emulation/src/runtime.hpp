@@ -3,6 +3,7 @@
 #include <cuda_runtime.h>
 
 #include <map>
+#include <string>
 #include <utility>
 
 namespace ssam_emulation {
@@ -20,6 +21,7 @@ struct Machine {
   cudaError_t last_error = cudaSuccess;
   cudaError_t next_launch = cudaSuccess;
   bool asynchronous = false;
+  bool refuse_algorithms = false;
   Counters counters;
   std::map<const void*, std::size_t> shared_granted;  ///< to kernels, by cudaFuncSetAttribute
 };
@@ -31,6 +33,8 @@ cudaError_t report(cudaError_t error);
 cudaError_t check_machine();
 /// Aborts unless `stream` is the default stream or one that lives.
 void check_stream(cudaStream_t stream);
+/// Lines about what of cuBLASLt was not destroyed.
+std::string cublaslt_leaks();
 /// The peak is now what is in use.
 void reset_peak_memory();
 

@@ -129,7 +129,7 @@ std::string leak_report() {
   for (const auto& [data, bytes] : transfers().pinned) {
     lines += "pinned host memory: an allocation of " + std::to_string(bytes) + " bytes\n";
   }
-  return lines;
+  return lines + cublaslt_leaks();
 }
 
 void check_stream(cudaStream_t stream) {
