@@ -55,33 +55,32 @@ cuda_kernels::RelativeTerms<S> relative_terms(const AttentionGeometry& g, Matrix
           static_cast<int>(g.table_w())};
 }
 
-/// terms = q . tables for every head: one product per head, of all tokens whatever their window.
+/// terms = q . tables for all heads, and all tokens whatever their window.
 template <class S, CudaDevice D>
 void compute_terms(Context<D>& context, const AttentionGeometry& g, InMatrix<S, D> q, In<S, D> tables,
                    MatrixView<S, D> terms) {
   const Index rows = tables.dim(0), dim = g.head_dim;
-  for (Index head = 0; head < g.heads; ++head) {
-    gemm<S>(context, Op::none, Op::transpose, S(1), q.columns(head * dim, dim), tables.matrix(), S(0),
-            terms.columns(head * rows, rows));
-  }
+  gemm_batched<S>(context, Op::none, Op::transpose, S(1), {q.columns(0, dim), dim}, {tables.matrix()}, S(0),
+                  {terms.columns(0, rows), rows}, g.heads);
 }
 
-/// From the gradients of the terms: dq += theirs, and what they add to the tables.
+/// From the gradients of the terms: dq += theirs, and what they add to the tables, head after head.
 template <class S, CudaDevice D>
 void terms_backward(Context<D>& context, const AttentionGeometry& g, InMatrix<S, D> q, In<S, D> tables,
                     InMatrix<S, D> dterms, MatrixView<S, D> dq, MaybeOut<S, D> drel_h, MaybeOut<S, D> drel_w) {
-  const Index rows = tables.dim(0), rows_h = 2 * g.table_h() - 1, dim = g.head_dim;
-  for (Index head = 0; head < g.heads; ++head) {
-    const auto d = dterms.columns(head * rows, rows);
-    const auto query = q.columns(head * dim, dim);
-    gemm<S>(context, Op::none, Op::none, S(1), d, tables.matrix(), S(1), dq.columns(head * dim, dim));
-    if (!drel_h.empty()) {
-      gemm<S>(context, Op::transpose, Op::none, S(1), d.columns(0, rows_h), query, S(1), drel_h.matrix(rows_h));
-    }
-    if (!drel_w.empty()) {
-      gemm<S>(context, Op::transpose, Op::none, S(1), d.columns(rows_h, rows - rows_h), query, S(1),
-              drel_w.matrix(rows - rows_h));
-    }
+  const Index rows = tables.dim(0), dim = g.head_dim, size_h = (2 * g.table_h() - 1) * dim, size = rows * dim;
+  const BatchedMatrix<const S, D> d{dterms.columns(0, rows), rows};
+  gemm_batched<S>(context, Op::none, Op::none, S(1), d, {tables.matrix()}, S(1), {dq.columns(0, dim), dim}, g.heads);
+  if (drel_h.empty() && drel_w.empty()) return;
+  const auto of_heads = allocate<S>(context, {g.heads, rows, dim});
+  gemm_batched<S>(context, Op::transpose, Op::none, S(1), d, {q.columns(0, dim), dim}, S(0),
+                  {MatrixView<S, D>{of_heads.data(), rows, dim, dim}, size}, g.heads);
+  const auto part = [&](Index first, Index count) {
+    return InMatrix<S, D>{of_heads.data() + first, g.heads, count, size};
+  };
+  if (!drel_h.empty()) sum_rows<S>(context, part(0, size_h), TensorView<S, D>(drel_h.data(), {size_h}));
+  if (!drel_w.empty()) {
+    sum_rows<S>(context, part(size_h, size - size_h), TensorView<S, D>(drel_w.data(), {size - size_h}));
   }
 }
 

@@ -49,8 +49,8 @@ template <class S, CudaDevice D>
 void linear(Context<D>& context, InMatrix<S, D> x, InMatrix<S, D> w, In<S, D> bias, OutMatrix<S, D> y) {
   detail::require_linear<S, D>(x, w, bias, y);
   if (y.rows == 0 || y.cols == 0) return;
-  // An add_row of its own for what cuBLASLt does not do: nothing to sum over, a bias that it might read out of step
-  // (pytorch/pytorch#194497), a combination of types and alignments without an algorithm. The sums are the same.
+  // An add_row of its own for what cuBLASLt does not do: nothing to sum over, a bias whose beginning is
+  // less aligned than its kernels may assume, a combination of types and alignments without an algorithm.
   const bool fused = !bias.empty() && x.cols > 0 && ssam::detail::alignment_of(bias.data()) >= detail::bias_alignment &&
                      detail::linear_with_epilogue<S>(context, x, w, bias, y);
   if (fused) return;
