@@ -6,7 +6,8 @@ namespace ssam::ops {
 
 namespace detail {
 
-/// Bytes that cuBLASLt's kernels may read of a bias at once: the heuristic cannot be told less for certain.
+/// What kernels of cuBLASLt may read of a bias at once, in bytes. The heuristic sees where a bias begins, but has been
+/// seen to choose such kernels for any.
 inline constexpr std::uint32_t bias_alignment = 16;
 
 /// y = x w^T + bias in one product of cuBLASLt; false where it has none for this problem.
@@ -43,14 +44,14 @@ bool linear_with_epilogue(Context<D>& context, InMatrix<S, D> x, InMatrix<S, D> 
 
 /// y = x w^T + bias, x [n, in], w [out, in], y [n, out]; an empty bias: none. The bias is the epilogue of cuBLASLt's
 /// product: column-major, it runs along the rows of y^T = w x^T, and is added in the result's type (fp32; fp64 for
-/// double). A GELU never is the epilogue: SAM's is exact (erf), cuBLASLt's is the tanh approximation. Throws
-/// ShapeError, DeviceError.
+/// double). A GELU never is the epilogue: SAM's is exact (erf), cuBLASLt's is the tanh approximation (its documentation
+/// does not say so, PyTorch and TensorRT-LLM offer it as that). Throws ShapeError, DeviceError.
 template <class S, CudaDevice D>
 void linear(Context<D>& context, InMatrix<S, D> x, InMatrix<S, D> w, In<S, D> bias, OutMatrix<S, D> y) {
   detail::require_linear<S, D>(x, w, bias, y);
   if (y.rows == 0 || y.cols == 0) return;
-  // An add_row of its own for what cuBLASLt does not do: nothing to sum over, a bias whose beginning is
-  // less aligned than its kernels may assume, a combination of types and alignments without an algorithm.
+  // An add_row of its own for what cuBLASLt does not do: nothing to sum over, a bias that it might read misaligned, a
+  // combination of types, strides and alignments that it has no algorithm for. The result is the same but for rounding.
   const bool fused = !bias.empty() && x.cols > 0 && ssam::detail::alignment_of(bias.data()) >= detail::bias_alignment &&
                      detail::linear_with_epilogue<S>(context, x, w, bias, y);
   if (fused) return;
