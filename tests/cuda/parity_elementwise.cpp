@@ -32,7 +32,6 @@ TEST_CASE_TEMPLATE("elementwise ops of any size, aligned or not, in place or not
       };
       check([](auto& context, auto a, auto b, auto out) { ops::add<S>(context, a, b, out); });
       check([](auto& context, auto a, auto b, auto) { ops::add<S>(context, a, b, b); });
-      check([](auto& context, auto a, auto b, auto) { ops::multiply_elements<S>(context, a, b, a); });
       check([](auto& context, auto, auto b, auto out) { ops::copy<S>(context, b, out); });
       check([](auto& context, auto a, auto, auto out) { ops::accumulate<S>(context, a, out); });
       check([](auto& context, auto, auto, auto out) { ops::scale<S>(context, S(-3), out); });
@@ -108,7 +107,6 @@ TEST_CASE("elementwise ops of nothing do nothing and wrong shapes throw") {
   CHECK(row.to_host() == std::vector<float>{0, 0});
   CHECK_THROWS_AS(ops::copy<float>(context, three, four), ShapeError);
   CHECK_THROWS_AS(ops::add<float>(context, three, four, four), ShapeError);
-  CHECK_THROWS_AS(ops::multiply_elements<float>(context, four, three, four), ShapeError);
   CHECK_THROWS_AS(ops::accumulate<float>(context, four, three), ShapeError);
   CHECK_THROWS_AS(ops::copy_matrix<float>(context, three.view().matrix(), four.view().matrix()), ShapeError);
   CHECK_THROWS_AS(ops::add_row<float>(context, three, four.view().matrix()), ShapeError);

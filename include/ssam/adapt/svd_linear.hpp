@@ -53,7 +53,7 @@ class SVDLinear {
       ops::linear<Scalar>(context, x, weight.value.view().matrix(y.cols), bias_view(), y);
     } else {
       const View singular = allocate<Scalar>(context, factors.s.shape());
-      singular_values(context, singular);
+      ops::singular_values<Scalar>(context, scale.value, factors.s, shift.value, singular);
       record.singular = singular;
       const Form chosen = form != Form::automatic ? form : cheaper_form(x.rows, y.cols, x.cols);
       if (chosen == Form::factored) {
@@ -75,10 +75,8 @@ class SVDLinear {
     } else {
       backward_merged(context, record, dy, dx, dsingular);
     }
-    ops::relu_backward<Scalar>(context, record.singular, dsingular, dsingular);
-    ops::accumulate<Scalar>(context, dsingular, shift.grad_accumulator());
-    ops::multiply_elements<Scalar>(context, dsingular, factors.s, dsingular);
-    ops::accumulate<Scalar>(context, dsingular, scale.grad_accumulator());
+    ops::singular_values_backward<Scalar>(context, factors.s, record.singular, dsingular, scale.grad_accumulator(),
+                                          shift.grad_accumulator());
     if constexpr (BiasTraining::trained) ops::sum_rows<Scalar>(context, dy, bias.grad_accumulator());
   }
 
@@ -114,7 +112,7 @@ class SVDLinear {
     if (!prepared()) return;
     WorkspaceScope<Device> scope(context);
     const View singular = allocate<Scalar>(context, factors.s.shape());
-    singular_values(context, singular);
+    ops::singular_values<Scalar>(context, scale.value, factors.s, shift.value, singular);
     weight.value = Tensor<Scalar, Device>(weight_shape_);
     form_weight(context, singular, weight.value.view());
     factors = {};
@@ -145,12 +143,6 @@ class SVDLinear {
 
  private:
   static constexpr Index rank_of(const Shape& shape) { return std::min(shape[0], shape.elements() / shape[0]); }
-
-  void singular_values(Context<Device>& context, View out) const {
-    ops::multiply_elements<Scalar>(context, scale.value, factors.s, out);
-    ops::add<Scalar>(context, out, shift.value, out);
-    ops::relu_forward<Scalar>(context, out, out);
-  }
 
   void form_weight(Context<Device>& context, ConstView singular, View out) const {
     WorkspaceScope<Device> scope(context);

@@ -10,6 +10,7 @@
 #include <ssam/ops/cpu/norm.hpp>
 #include <ssam/ops/cpu/optimizer.hpp>
 #include <ssam/ops/cpu/resize.hpp>
+#include <ssam/ops/cpu/singular_values.hpp>
 #include <ssam/ops/cpu/svd.hpp>
 #include <ssam/ops/cpu/transfer.hpp>
 #if defined(SSAM_WITH_CUDA)

@@ -79,15 +79,6 @@ void multiply_row(Context<Cpu>& context, InMatrix<S, Cpu> x, In<S, Cpu> row, Mat
   });
 }
 
-/// out = a * b, element by element; `out` may be `a` or `b`.
-template <class S>
-void multiply_elements(Context<Cpu>& context, In<S, Cpu> a, In<S, Cpu> b, TensorView<S, Cpu> out) {
-  detail::require_one_size("multiply_elements", out, a, b);
-  detail::for_elements(context, out.size(), [&](Index i, Index n) {
-    detail::array(out.data() + i, n) = detail::array(a.data() + i, n) * detail::array(b.data() + i, n);
-  });
-}
-
 /// row[c] += sum over r of x[r, c]
 template <class S>
 void sum_rows(Context<Cpu>& context, InMatrix<S, Cpu> x, TensorView<S, Cpu> row) {

@@ -111,14 +111,6 @@ void multiply_row(Context<D>& context, InMatrix<S, D> x, In<S, D> row, OutMatrix
   detail::map<S, D, 2>(context, "multiply_row", cuda_kernels::Product<S>{}, {x, detail::repeated(row, x.rows)}, out);
 }
 
-/// out = a * b, element by element; `out` may be `a` or `b`.
-template <class S, CudaDevice D>
-void multiply_elements(Context<D>& context, In<S, D> a, In<S, D> b, Out<S, D> out) {
-  detail::require_one_size("multiply_elements", out, a, b);
-  detail::map<S, D, 2>(context, "multiply_elements", cuda_kernels::Product<S>{}, {detail::flat(a), detail::flat(b)},
-                       detail::flat(out));
-}
-
 /// row[c] += sum over r of x[r, c]
 template <class S, CudaDevice D>
 void sum_rows(Context<D>& context, InMatrix<S, D> x, Out<S, D> row) {

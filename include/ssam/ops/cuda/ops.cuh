@@ -12,5 +12,6 @@
 #include <ssam/ops/cuda/norm.cuh>
 #include <ssam/ops/cuda/optimizer.cuh>
 #include <ssam/ops/cuda/resize.cuh>
+#include <ssam/ops/cuda/singular_values.cuh>
 #include <ssam/ops/cuda/svd.cuh>
 #include <ssam/ops/cuda/transfer.cuh>
