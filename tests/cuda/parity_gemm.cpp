@@ -9,9 +9,30 @@ using namespace ssam::testing;
 
 namespace {
 
+/// A scalar on a device.
+template <class Scalar, class Device>
+struct On {
+  using S = Scalar;
+  using D = Device;
+};
+using Fp64 = On<double, Cuda>;
+using Fp32 = On<float, Cuda>;
+using Bf16 = On<float, CudaBf16>;
+
+/// Random numbers that the device reads as they are: of 8 significant bits where it rounds to bfloat16.
+template <class T>
+Tensor<typename T::S, Cpu> operand(const Shape& shape, std::uint64_t seed) {
+  auto tensor = random_tensor<typename T::S>(shape, seed);
+  if constexpr (T::D::precision == MatmulPrecision::bf16) {
+    for (Index i = 0; i < tensor.size(); ++i) tensor.data()[i] = std::round(tensor.data()[i] * 32) / 32;
+  }
+  return tensor;
+}
+
 /// op(A) op(B) of matrices that are columns of wider ones, with every other element left as it was.
-template <class S>
+template <class T>
 void check_products(Index m, Index n, Index k, Index slack) {
+  using S = typename T::S;
   CAPTURE(m);
   CAPTURE(n);
   CAPTURE(k);
@@ -19,14 +40,14 @@ void check_products(Index m, Index n, Index k, Index slack) {
     for (const auto b_op : {ops::Op::none, ops::Op::transpose}) {
       const bool at = a_op == ops::Op::transpose, bt = b_op == ops::Op::transpose;
       const Index a_rows = at ? k : m, a_cols = at ? m : k, b_rows = bt ? n : k, b_cols = bt ? k : n;
-      const auto a = random_tensor<S>({a_rows, a_cols + slack}, 1), b = random_tensor<S>({b_rows, b_cols + slack}, 2);
-      const auto c = random_tensor<S>({m, n + slack}, 3);
-      check_parity<S>({a, b, c}, [&](auto& context, auto& t) {
+      const auto a = operand<T>({a_rows, a_cols + slack}, 1), b = operand<T>({b_rows, b_cols + slack}, 2);
+      const auto c = operand<T>({m, n + slack}, 3);
+      check_parity<S, typename T::D>({a, b, c}, [&](auto& context, auto& t) {
         ops::gemm<S>(context, a_op, b_op, S(0.75), std::as_const(t[0]).view().matrix().columns(slack, a_cols),
                      std::as_const(t[1]).view().matrix().columns(0, b_cols), S(-0.5),
                      t[2].view().matrix().columns(slack, n));
       });
-      check_parity<S>({a, b, c}, [&](auto& context, auto& t) {
+      check_parity<S, typename T::D>({a, b, c}, [&](auto& context, auto& t) {
         ops::multiply<S>(context, a_op, b_op, std::as_const(t[0]).view().matrix().columns(0, a_cols),
                          std::as_const(t[1]).view().matrix().columns(slack, b_cols),
                          t[2].view().matrix().columns(0, n));
@@ -37,18 +58,19 @@ void check_products(Index m, Index n, Index k, Index slack) {
 
 /// x w^T with and without a bias. Matrices are columns of ones that are `slack` wider; the bias begins `first` elements
 /// into its memory.
-template <class S>
+template <class T>
 void check_linear(Index n, Index in, Index out, Index slack, Index first) {
+  using S = typename T::S;
   CAPTURE(n);
   CAPTURE(in);
   CAPTURE(out);
   CAPTURE(slack);
   CAPTURE(first);
-  const auto x = random_tensor<S>({n, in + slack}, 1), w = random_tensor<S>({out, in + 2 * slack}, 2);
-  const auto bias = random_tensor<S>({first + out}, 3), y = random_tensor<S>({n, out + slack}, 4);
+  const auto x = operand<T>({n, in + slack}, 1), w = operand<T>({out, in + 2 * slack}, 2);
+  const auto bias = operand<T>({first + out}, 3), y = operand<T>({n, out + slack}, 4);
   for (const bool with_bias : {true, false}) {
     CAPTURE(with_bias);
-    check_parity<S>({x, w, bias, y}, [&](auto& context, auto& t) {
+    check_parity<S, typename T::D>({x, w, bias, y}, [&](auto& context, auto& t) {
       auto row = part(t[2], first, {out});
       if (!with_bias) row = {};
       ops::linear<S>(context, std::as_const(t[0]).view().matrix().columns(slack, in),
@@ -62,7 +84,7 @@ template <class S, class Device>
 void products(Context<Device>& context, ops::Op a_op, ops::Op b_op, S alpha, MatrixView<const S, Device> a,
               Index a_step, MatrixView<const S, Device> b, Index b_step, S beta, MatrixView<S, Device> c, Index c_step,
               Index count) {
-  if constexpr (std::is_same_v<Device, Cuda>) {
+  if constexpr (CudaDevice<Device>) {
     ops::detail::gemm_batched<S>(context, a_op, b_op, alpha, {a, a_step}, {b, b_step}, beta, {c, c_step}, count);
   } else {
     for (Index i = 0; i < count; ++i) {
@@ -115,12 +137,13 @@ double batch_difference() {
 
 }  // namespace
 
-TEST_CASE_TEMPLATE("matrix products agree on both devices", S, float, double) {
-  check_products<S>(1, 1, 1, 0);
-  check_products<S>(1, 33, 5, 3);
-  check_products<S>(70, 3, 17, 1);
-  check_products<S>(65, 129, 66, 4);
-  check_products<S>(3, 5, 0, 2);
+TEST_CASE_TEMPLATE("matrix products agree on both devices", T, Fp64, Fp32, Bf16) {
+  check_products<T>(1, 1, 1, 0);
+  check_products<T>(1, 33, 5, 3);
+  check_products<T>(70, 3, 17, 1);
+  check_products<T>(65, 129, 66, 4);
+  check_products<T>(8, 20, 12, 4);  // all at multiples of 16 bytes
+  check_products<T>(3, 5, 0, 2);
 }
 
 TEST_CASE("a product with nothing in it does nothing, one that does not fit throws") {
@@ -137,20 +160,20 @@ TEST_CASE("a product with nothing in it does nothing, one that does not fit thro
       ShapeError);
 }
 
-TEST_CASE_TEMPLATE("products with a bias agree on both devices", S, float, double) {
+TEST_CASE_TEMPLATE("products with a bias agree on both devices", T, Fp64, Fp32, Bf16) {
   for (const Index first : {0, 1, 4}) {  // the bias at 256 bytes, at one element, at 16 bytes or more
-    check_linear<S>(1, 1, 1, 0, first);
-    check_linear<S>(1, 33, 5, 3, first);
-    check_linear<S>(70, 17, 1, 1, first);
-    check_linear<S>(65, 66, 129, 4, first);
-    check_linear<S>(3, 0, 5, 2, first);
+    check_linear<T>(1, 1, 1, 0, first);
+    check_linear<T>(1, 33, 5, 3, first);
+    check_linear<T>(70, 17, 1, 1, first);
+    check_linear<T>(65, 66, 129, 4, first);
+    check_linear<T>(3, 0, 5, 2, first);
   }
 }
 
 TEST_CASE("a product with a bias that cuBLASLt has no algorithm for is done all the same") {
   const NoAlgorithms none;
-  check_linear<float>(65, 66, 129, 4, 0);
-  check_linear<double>(7, 6, 5, 0, 0);
+  check_linear<Fp32>(65, 66, 129, 4, 0);
+  check_linear<Fp64>(7, 6, 5, 0, 0);
 }
 
 TEST_CASE("a product with a bias and nothing in it does nothing, one that does not fit throws") {
@@ -207,29 +230,30 @@ TEST_CASE("what is kept about products with a bias is bounded") {
   CHECK(context.linear_plans().size() == 64 * 66 - detail::LinearPlans::capacity);
 }
 
-TEST_CASE_TEMPLATE("several products at once agree with one after the other", S, float, double) {
+TEST_CASE_TEMPLATE("several products at once agree with one after the other", T, Fp64, Fp32, Bf16) {
+  using S = typename T::S;
   constexpr Index tokens = 35, keys = 9, dim = 6, heads = 5, slack = 3;
-  const auto wide = random_tensor<S>({tokens, heads * dim + slack}, 1),
-             table = random_tensor<S>({keys, dim + slack}, 2);
-  const auto scores = random_tensor<S>({heads, tokens, keys}, 3);
-  check_parity<S>({wide, table, scores}, [&](auto& context, auto& t) {  // every head against one table
+  const auto wide = operand<T>({tokens, heads * dim + slack}, 1), table = operand<T>({keys, dim + slack}, 2);
+  const auto scores = operand<T>({heads, tokens, keys}, 3);
+  check_parity<S, typename T::D>({wide, table, scores}, [&](auto& context, auto& t) {  // every head against one table
     products<S>(context, ops::Op::none, ops::Op::transpose, S(0.5),
                 std::as_const(t[0]).view().matrix().columns(slack, dim), dim,
                 std::as_const(t[1]).view().matrix().columns(0, dim), 0, S(-2), t[2].view().slice(0).matrix(),
                 tokens * keys, heads);
   });
-  check_parity<S>({wide, table, scores}, [&](auto& context, auto& t) {  // back into the columns of the heads
-    products<S>(context, ops::Op::none, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
-                tokens * keys, std::as_const(t[1]).view().matrix().columns(slack, dim), 0, S(1),
-                t[0].view().matrix().columns(0, dim), dim, heads);
-  });
-  check_parity<S>({wide, table, scores}, [&](auto& context, auto& t) {  // operands that overlap
+  check_parity<S, typename T::D>(
+      {wide, table, scores}, [&](auto& context, auto& t) {  // back into the columns of the heads
+        products<S>(context, ops::Op::none, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
+                    tokens * keys, std::as_const(t[1]).view().matrix().columns(slack, dim), 0, S(1),
+                    t[0].view().matrix().columns(0, dim), dim, heads);
+      });
+  check_parity<S, typename T::D>({wide, table, scores}, [&](auto& context, auto& t) {  // operands that overlap
     products<S>(context, ops::Op::none, ops::Op::transpose, S(1), std::as_const(t[0]).view().matrix().columns(0, dim),
                 2, std::as_const(t[1]).view().matrix().columns(0, dim), 1, S(0), t[2].view().slice(0).matrix(),
                 tokens * keys, slack);
   });
-  const auto sums = random_tensor<S>({heads, keys, dim}, 4);
-  check_parity<S>({wide, sums, scores}, [&](auto& context, auto& t) {  // over tokens
+  const auto sums = operand<T>({heads, keys, dim}, 4);
+  check_parity<S, typename T::D>({wide, sums, scores}, [&](auto& context, auto& t) {  // over tokens
     products<S>(context, ops::Op::transpose, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
                 tokens * keys, std::as_const(t[0]).view().matrix().columns(0, dim), dim, S(0),
                 t[1].view().slice(0).matrix(), keys * dim, heads);

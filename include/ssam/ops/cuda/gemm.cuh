@@ -10,16 +10,26 @@ namespace ssam::ops {
 
 namespace cuda_kernels {
 
+template <int N>
+struct alignas(2 * N) Bf16Pack {
+  __nv_bfloat16 at[N];
+};
+
 /// out (contiguous, one item after the other) = x rounded to bfloat16; `total` elements in items of rows x cols, which
-/// begin `step` elements apart.
-template <class S>
+/// begin `step` elements apart. All of them are multiples of Unit::size.
+template <class S, class Unit>
 __global__ void __launch_bounds__(map_threads)
     to_bf16_kernel(const S* x, Index total, Index rows, Index cols, Index stride, Index step, __nv_bfloat16* out) {
+  constexpr int size = Unit::size;
   const Index threads = static_cast<Index>(gridDim.x) * blockDim.x;
-  for (Index i = detail::global_thread(); i < total; i += threads) {
-    const auto at = detail::split(i, cols);
+  for (Index i = detail::global_thread(); i < total / size; i += threads) {
+    const auto at = detail::split(i, cols / size);
     const auto row = detail::split(at.quotient, rows);
-    out[i] = __float2bfloat16_rn(x[row.quotient * step + row.remainder * stride + at.remainder]);
+    const Index from = row.quotient * step + row.remainder * stride + at.remainder * size;
+    const Unit values = detail::load_unit<Unit>(x + from);
+    Bf16Pack<size> rounded;
+    for (int e = 0; e < size; ++e) rounded.at[e] = __float2bfloat16_rn(values.at[e]);
+    *reinterpret_cast<Bf16Pack<size>*>(out + i * size) = rounded;
   }
 }
 
@@ -75,9 +85,13 @@ BlasOperand read_operand(Context<D>& context, InMatrix<S, D> matrix, Index step 
   } else {
     const Index items = step == 0 ? 1 : count, size = matrix.rows * matrix.cols;
     const auto copy = allocate<__nv_bfloat16>(context, {items, matrix.rows, matrix.cols});
-    launch(context, "to_bf16", cuda_kernels::to_bf16_kernel<S>,
-           block_count(items * size, Index{4} * cuda_kernels::map_threads), cuda_kernels::map_threads, 0, matrix.data,
-           items * size, matrix.rows, matrix.cols, matrix.stride, step, copy.data());
+    const bool wide = vectorizable(matrix.data, matrix.stride, matrix.cols) && step % Vec<S>::size == 0;
+    with_unit<S>(wide, [&](auto unit) {
+      using Unit = decltype(unit);
+      launch(context, "to_bf16", cuda_kernels::to_bf16_kernel<S, Unit>,
+             block_count(items * size, Index{4} * cuda_kernels::map_threads), cuda_kernels::map_threads, 0, matrix.data,
+             items * size, matrix.rows, matrix.cols, matrix.stride, step, copy.data());
+    });
     return {copy.data(), blas_extent(std::max<Index>(matrix.cols, 1)), step == 0 ? 0 : size};
   }
 }
