@@ -1,7 +1,4 @@
-#include <ssam/ops/cpu/gemm.hpp>
-#include <ssam/ops/cpu/svd.hpp>
-#include <ssam/ops/cuda/gemm.cuh>
-#include <ssam/ops/cuda/svd.cuh>
+#include <ssam/ops/ops.hpp>
 
 #include "parity.hpp"
 
