@@ -24,12 +24,12 @@ struct DemoOptions {
 
 // One budget for every recipe: the same pictures, passes, batches and learning rates. Nothing is chosen per recipe.
 constexpr demo::SplitCounts pictures{.train = 120, .val = 0, .test = 40};
-constexpr Index picture_size = 128, batch = 8, shown_pictures = 4;
+constexpr Index picture_size = 128, batch_size = 8, shown_pictures = 4;
 
 TrainOptions budget(const DemoOptions& options) {
   TrainOptions training;
   training.epochs = options.epochs;
-  training.batch = batch;
+  training.batch = batch_size;
   training.labels_together = true;
   training.lr = 1e-3;
   training.clip_norm = 1;
@@ -87,7 +87,7 @@ class DemoData {
 /// Scores of a model on the test split, and its masks of the pictures that are shown.
 void judge(const OpenModel& model, const DemoData& data, DemoRow& row) {
   const SamConfig& config = model.config;
-  row.scores = model.runner->evaluate(data.test, data.features, batch, nullptr).report;
+  row.scores = model.runner->evaluate(data.test, data.features, batch_size, nullptr).report;
   SegmentRequest request;
   for (const std::string& label : data.test.labels()) request.texts.push_back(data.features.at(label));
   for (const Image& image : data.images) {
@@ -178,7 +178,7 @@ int demonstrate(const DemoOptions& options) {
       "each asked for %zu labels (often absent). Every recipe gets the same %lld epochs of batches of %lld, lr %g.\n"
       "Text features: %s.\n\n",
       static_cast<long long>(data.train.items()), static_cast<long long>(data.test.items()), data.test.labels().size(),
-      static_cast<long long>(training.epochs), static_cast<long long>(batch), training.lr,
+      static_cast<long long>(training.epochs), static_cast<long long>(batch_size), training.lr,
       data.features.source().c_str());
   std::fflush(log);
   std::vector<DemoRow> rows;
@@ -190,7 +190,7 @@ int demonstrate(const DemoOptions& options) {
   }
   nlohmann::ordered_json results{{"definition", dice_definition},
                                  {"epochs", training.epochs},
-                                 {"batch", batch},
+                                 {"batch", batch_size},
                                  {"lr", training.lr},
                                  {"seed", options.seed},
                                  {"device", to_string(options.device)},

@@ -1,7 +1,4 @@
-#include <ssam/ops/cpu/gemm.hpp>
-#include <ssam/ops/cpu/svd.hpp>
-#include <ssam/ops/cuda/gemm.cuh>
-#include <ssam/ops/cuda/svd.cuh>
+#include <ssam/ops/ops.hpp>
 
 #include "parity.hpp"
 
@@ -57,7 +54,8 @@ TEST_CASE_TEMPLATE("singular value decompositions of every shape", S, float, dou
   Context<Cpu> host(1);
   Context<Cuda> device(1);
   const double tolerance = 10 * parity_tolerance<S>;
-  for (const auto& [m, n] : {std::pair<Index, Index>{1, 1}, {7, 7}, {5, 33}, {41, 6}, {1, 9}, {9, 1}}) {
+  for (const auto& [rows, cols] : {std::pair<Index, Index>{1, 1}, {7, 7}, {5, 33}, {41, 6}, {1, 9}, {9, 1}}) {
+    const Index m = rows, n = cols;  // Clang 14 captures no structured binding
     CAPTURE(m);
     CAPTURE(n);
     const auto matrix = random_tensor<S>({m, n}, static_cast<std::uint64_t>(m * 100 + n));

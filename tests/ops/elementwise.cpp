@@ -1,5 +1,4 @@
-#include <ssam/ops/cpu/elementwise.hpp>
-#include <ssam/ops/cpu/gemm.hpp>
+#include <ssam/ops/ops.hpp>
 
 #include "testing.hpp"
 

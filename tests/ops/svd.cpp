@@ -1,4 +1,4 @@
-#include <ssam/ops/cpu/svd.hpp>
+#include <ssam/ops/ops.hpp>
 
 #include "testing.hpp"
 

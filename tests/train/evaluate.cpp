@@ -4,7 +4,7 @@
 #include "small_run.hpp"
 
 using namespace ssam;
-using Recipe = recipes::LayerNormTuning<>;
+using NormRecipe = recipes::LayerNormTuning<>;
 
 namespace {
 
@@ -12,7 +12,7 @@ namespace {
 struct Samples {
   Tensor<float, Cpu> images, text, masks;
 
-  Samples(const test::SmallRun<Recipe>& run, const std::vector<Index>& which) {
+  Samples(const test::SmallRun<NormRecipe>& run, const std::vector<Index>& which) {
     const Index count = static_cast<Index>(which.size()), size = run.config.image_size;
     std::vector<float> image_values(static_cast<std::size_t>(count * size * size * 3)), text_values;
     std::vector<float> mask_values(static_cast<std::size_t>(count * size * size));
@@ -30,7 +30,7 @@ struct Samples {
 };
 
 /// The scores of a split, image by image and label by label, at the original size.
-Report one_by_one(SsamModel<float, Cpu, Recipe>& model, const test::SmallRun<Recipe>& run) {
+Report one_by_one(SsamModel<float, Cpu, NormRecipe>& model, const test::SmallRun<NormRecipe>& run) {
   Context<Cpu> context(1);
   Report report(run.validation.labels());
   for (Index i = 0; i < run.validation.size(); ++i) {
@@ -50,7 +50,7 @@ Report one_by_one(SsamModel<float, Cpu, Recipe>& model, const test::SmallRun<Rec
 }  // namespace
 
 TEST_CASE("an evaluation is the mean over images and labels, however they are grouped") {
-  const test::SmallRun<Recipe> run;
+  const test::SmallRun<NormRecipe> run;
   auto model = run.start();
   const Report expected = one_by_one(model, run);
   CHECK(expected.mean_dice() > 0.01);
@@ -75,14 +75,14 @@ TEST_CASE("an evaluation is the mean over images and labels, however they are gr
 }
 
 TEST_CASE("the loss of an evaluation is the training loss of each batch, by samples") {
-  const test::SmallRun<Recipe> run;
+  const test::SmallRun<NormRecipe> run;
   auto model = run.start();
   Context<Cpu> context(1);
   const ops::MaskLossOptions options{.form = ops::FocalForm::reference};
   const auto loss_of = [&](const std::vector<Index>& which) {
     WorkspaceScope<Cpu> scope(context);
     const Samples samples(run, which);
-    SsamModel<float, Cpu, Recipe>::Record record;
+    SsamModel<float, Cpu, NormRecipe>::Record record;
     const auto probability = model.forward(context, samples.images, samples.text, record);
     return ssam::testing::loss_value<float>(context, probability, samples.masks, options);
   };
@@ -94,7 +94,7 @@ TEST_CASE("the loss of an evaluation is the training loss of each batch, by samp
 }
 
 TEST_CASE("evaluations that cannot be done") {
-  const test::SmallRun<Recipe> run;
+  const test::SmallRun<NormRecipe> run;
   auto model = run.start();
   Context<Cpu> context(1);
   CHECK_THROWS_AS(evaluate(context, model, run.validation, run.features, 0), ConfigError);

@@ -6,13 +6,13 @@ using namespace ssam;
 
 namespace {
 /// Everything is trained but TAL, so that no batch norm ties the samples of a batch together.
-struct Recipe : recipes::FullFineTuning<> {
+struct WholeRecipe : recipes::FullFineTuning<> {
   using TextAffine = Frozen;
 };
 }  // namespace
 
 TEST_CASE("training lowers the loss") {
-  test::SmallRun<Recipe> run;
+  test::SmallRun<WholeRecipe> run;
   run.options.epochs = 8;
   run.options.lr = 3e-3;
   run.options.loss.dice_weight = 0;
@@ -26,7 +26,7 @@ TEST_CASE("training lowers the loss") {
 
 TEST_CASE("accumulating two batches is one step with the mean of their gradients, by samples") {
   // The focal part is a mean over pixels: alone it must give what one large batch gives.
-  test::SmallRun<Recipe> run;
+  test::SmallRun<WholeRecipe> run;
   run.options.epochs = 1;
   run.options.loss.dice_weight = 0;
   run.options.batch = 10;

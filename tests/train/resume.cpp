@@ -6,15 +6,15 @@
 #include "small_run.hpp"
 
 using namespace ssam;
-using Recipe = recipes::Lora<4>;  // its dropout makes the random state part of the run
+using LoraRecipe = recipes::Lora<4>;  // its dropout makes the random state part of the run
 
 namespace {
 
 struct Interrupt {};
 
 /// Whether a run in `out` that ends in `model` is the uninterrupted one, bit for bit.
-void check_same_run(const test::SmallRun<Recipe>& run, const SsamModel<float, Cpu, Recipe>& model,
-                    const SsamModel<float, Cpu, Recipe>& expected, const std::string& out) {
+void check_same_run(const test::SmallRun<LoraRecipe>& run, const SsamModel<float, Cpu, LoraRecipe>& model,
+                    const SsamModel<float, Cpu, LoraRecipe>& expected, const std::string& out) {
   CHECK(test::everything(model).tensors == test::everything(expected).tensors);
   CHECK(test::metrics(run.folder / out) == test::metrics(run.folder / "whole"));
   CHECK(test::metrics(run.folder / out).size() == 3);
@@ -27,7 +27,7 @@ void check_same_run(const test::SmallRun<Recipe>& run, const SsamModel<float, Cp
 }
 
 /// The settings that leave most to remember: accumulation, clipping, warm-up, a schedule.
-struct DemandingRun : test::SmallRun<Recipe> {
+struct DemandingRun : test::SmallRun<LoraRecipe> {
   DemandingRun() : SmallRun(8) {  // 16 samples: batches of 3, 3, 3, 3, 4; steps of 2, 2, 1 batches
     options.accumulate = 2;
     options.clip_norm = 0.5;
@@ -98,12 +98,12 @@ TEST_CASE("the number of threads changes nothing, bit for bit") {
 }
 
 TEST_CASE("a run is not resumed as another one") {
-  test::SmallRun<Recipe> run;
+  test::SmallRun<LoraRecipe> run;
   run.options.epochs = 1;
   auto model = run.start();
   run.run(model, "out");
   const auto refusal = [&](const auto& change) {
-    test::SmallRun<Recipe> other;
+    test::SmallRun<LoraRecipe> other;
     other.options = run.options;
     other.options.epochs = 2;
     change(other);

@@ -3,17 +3,17 @@
 #include "small_run.hpp"
 
 using namespace ssam;
-using Recipe = recipes::SSam<>;
+using SvdRecipe = recipes::SSam<>;
 
 namespace {
-std::string refusal(test::SmallRun<Recipe>& run) {
+std::string refusal(test::SmallRun<SvdRecipe>& run) {
   auto model = run.start();
   return test::message_of<ConfigError>([&] { run.run(model, "out"); });
 }
 }  // namespace
 
 TEST_CASE("a run leaves metrics, adapters and a state") {
-  test::SmallRun<Recipe> run;
+  test::SmallRun<SvdRecipe> run;
   run.options.epochs = 5;
   auto model = run.start();
   std::vector<TrainProgress> seen;
@@ -54,7 +54,7 @@ TEST_CASE("a run leaves metrics, adapters and a state") {
 }
 
 TEST_CASE("a new run in the folder of an old one starts anew") {
-  test::SmallRun<Recipe> run;
+  test::SmallRun<SvdRecipe> run;
   run.options.epochs = 2;
   auto first = run.start(), second = run.start();
   run.run(first, "out");
@@ -65,7 +65,7 @@ TEST_CASE("a new run in the folder of an old one starts anew") {
 }
 
 TEST_CASE("options that cannot work are refused (A6)") {
-  test::SmallRun<Recipe> run;
+  test::SmallRun<SvdRecipe> run;
   const auto with = [&](const auto& change) {
     const TrainOptions before = run.options;
     change(run.options);
@@ -94,7 +94,7 @@ TEST_CASE("options that cannot work are refused (A6)") {
 }
 
 TEST_CASE("a loss that is not a number stops the run and leaves the last good state") {
-  test::SmallRun<Recipe> run;
+  test::SmallRun<SvdRecipe> run;
   run.options.epochs = 2;
   auto model = run.start();
   run.run(model, "out");
@@ -112,7 +112,7 @@ TEST_CASE("a loss that is not a number stops the run and leaves the last good st
 }
 
 TEST_CASE("a batch of one is trained on running statistics, and the result says so") {
-  test::SmallRun<Recipe> run;
+  test::SmallRun<SvdRecipe> run;
   run.options.epochs = 1;
   run.options.batch = 1;
   auto model = run.start();
@@ -123,7 +123,7 @@ TEST_CASE("a batch of one is trained on running statistics, and the result says 
 }
 
 TEST_CASE("labels that stay together share their image and its changes") {
-  test::SmallRun<Recipe> run;
+  test::SmallRun<SvdRecipe> run;
   run.options.epochs = 2;
   run.options.batch = 4;
   run.options.labels_together = true;
@@ -147,7 +147,7 @@ TEST_CASE("labels that stay together share their image and its changes") {
 }
 
 TEST_CASE("a single label trains what is evaluated: its equal texts have no statistics") {
-  const test::SmallRun<Recipe> run;
+  const test::SmallRun<SvdRecipe> run;
   nlohmann::json manifest = parse_json(test::read_text(run.folder / "manifest.json"), "manifest.json");
   manifest["labels"] = {"Liver"};
   manifest["values"] = {{"Liver", 1}};
