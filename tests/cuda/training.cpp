@@ -1,62 +1,14 @@
 // Whole runs on the GPU against the same runs on the host, through the models of the command line.
 
-#include <doctest/doctest.h>
-
-#include <cmath>
-#include <ssam/train/trainer.hpp>
 #include <ssam_emulation.hpp>
 
-#include "../../examples/cli/runner.hpp"
-#include "../train/small_run.hpp"
+#include "device_run.hpp"
 
 using namespace ssam;
 using cli::DeviceKind;
+using test::DeviceRun, test::difference, test::random_image, test::relative;
 
 namespace {
-
-/// A small run of a recipe, the same on every device.
-struct DeviceRun : test::SmallRun<recipes::SSam<>> {
-  std::string recipe = "ssam";
-  StateDict base;
-
-  explicit DeviceRun(const std::string& trained = "ssam", int images = 8) : SmallRun(images), recipe(trained) {
-    const auto random = cli::find_recipe("zero_shot").make(Rule::paper, config, 1);
-    random->randomize(7);
-    base = random->plain_weights();
-    options.epochs = 2;
-    options.lr = 1e-3;
-    options.clip_norm = 0.5;
-    info.recipe = recipe;
-  }
-
-  /// The base weights in the recipe's model. `factors`: where its singular values are kept.
-  std::unique_ptr<cli::Runner> start(DeviceKind device, const std::string& factors = {}) const {
-    auto runner = cli::find_recipe(recipe).make(Rule::paper, config, 2, device);
-    runner->load(base, "base", 1);
-    runner->prepare(folder / (factors.empty() ? std::string("factors of ") + to_string(device) : factors), "hash");
-    return runner;
-  }
-
-  TrainResult train(cli::Runner& runner, const std::string& out, bool resume = false,
-                    const std::function<void(const TrainProgress&)>& progress = nullptr) const {
-    return runner.train(data, &validation, features, options, info, folder / out, resume, progress);
-  }
-};
-
-double relative(double found, double expected) { return std::abs(found - expected) / std::abs(expected); }
-
-/// |a - b| / |b|
-template <class S>
-double difference(const std::vector<S>& a, const std::vector<S>& b) {
-  REQUIRE(a.size() == b.size());
-  double error = 0, norm = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
-    error += (x - y) * (x - y);
-    norm += y * y;
-  }
-  return error == 0 ? 0 : std::sqrt(error / norm);
-}
 
 /// The largest difference of what two runs have trained. Left out are the bias before TAL's batch norm and the running
 /// mean that follows it: its true gradient is zero, so AdamW blows up rounding noise.
@@ -73,13 +25,6 @@ double largest_difference(const std::filesystem::path& a, const std::filesystem:
     }
   }
   return largest;
-}
-
-std::vector<float> image() {
-  Random random(3);
-  std::vector<float> values(32 * 32 * 3);
-  for (float& value : values) value = static_cast<float>(random.normal());
-  return values;
 }
 
 cli::SegmentRequest request() {
@@ -130,13 +75,14 @@ TEST_CASE("training on the GPU does what it does on the host; its adapter is use
     CHECK(relative(on_host.loss, on_gpu.loss) < 1e-5);
     CHECK(std::abs(on_host.report.mean_dice() - on_gpu.report.mean_dice()) < 0.01);
 
-    const cli::SegmentResult before = gpu->segment(image(), request()), there = other->segment(image(), request());
+    const cli::SegmentResult before = gpu->segment(random_image(), request()),
+                             there = other->segment(random_image(), request());
     CHECK(difference(before.logits, there.logits) < 1e-4);
     CHECK(difference(before.iou, there.iou) < 1e-4);
     gpu->merge();
     other->merge();
-    CHECK(difference(gpu->segment(image(), request()).logits, before.logits) < 1e-4);
-    CHECK(difference(gpu->embed(image()).to<float>(), other->embed(image()).to<float>()) < 1e-5);
+    CHECK(difference(gpu->segment(random_image(), request()).logits, before.logits) < 1e-4);
+    CHECK(difference(gpu->embed(random_image()).to<float>(), other->embed(random_image()).to<float>()) < 1e-5);
     const StateDict merged = gpu->plain_weights(), merged_there = other->plain_weights();
     REQUIRE(merged.tensors.size() == merged_there.tensors.size());
     for (const auto& entry : merged.tensors) {
