@@ -18,10 +18,8 @@ std::string message_of_context() {
 
 /// The emulated machine is as it was again at the end.
 struct OtherMachine {
-  OtherMachine(int count, bool driver_ok, int major, int minor) {
-    ssam_emulation::set_device(count, driver_ok, major, minor);
-  }
-  ~OtherMachine() { ssam_emulation::set_device(1, true, 9, 0); }
+  OtherMachine(int count, int driver, int major, int minor) { ssam_emulation::set_device(count, driver, major, minor); }
+  ~OtherMachine() { ssam_emulation::set_device(1, CUDART_VERSION, 9, 0); }
 };
 struct LittleMemory {
   explicit LittleMemory(std::size_t bytes) { ssam_emulation::set_memory_limit(bytes); }
@@ -31,26 +29,32 @@ struct LittleMemory {
 }  // namespace
 
 TEST_CASE("no driver") {
-  const OtherMachine machine(1, false, 9, 0);
-  CHECK(test::contains(message_of_context(), "driver"));
+  const OtherMachine machine(1, 0, 9, 0);
+  CHECK(test::contains(message_of_context(), "there is no NVIDIA driver on this machine"));
+}
+
+TEST_CASE("a driver that is too old") {
+  const OtherMachine machine(1, 11080, 9, 0);
+  CHECK(test::contains(message_of_context(),
+                       "driver is too old: expected a driver for CUDA 13.0, found one for CUDA 11.8"));
 }
 
 TEST_CASE("no GPU") {
-  const OtherMachine machine(0, true, 9, 0);
+  const OtherMachine machine(0, CUDART_VERSION, 9, 0);
   CHECK(test::contains(message_of_context(), "no NVIDIA GPU"));
 }
 
 TEST_CASE("a GPU that is too old") {
   {
-    const OtherMachine machine(1, true, 7, 5);
+    const OtherMachine machine(1, CUDART_VERSION, 7, 5);
     CHECK(test::contains(message_of_context(), "expected compute capability 8.0 or above, found 7.5"));
   }
-  const OtherMachine machine(1, true, 8, 0);
+  const OtherMachine machine(1, CUDART_VERSION, 8, 0);
   CHECK(message_of_context() == "");
 }
 
 TEST_CASE("the models of the command line need one, too, and never fall back to the host") {
-  const OtherMachine machine(0, true, 9, 0);
+  const OtherMachine machine(0, CUDART_VERSION, 9, 0);
   const auto& recipe = cli::find_recipe("zero_shot");
   CHECK(test::contains(test::message_of<DeviceError>([&] {
                          recipe.make(cli::find_rule("paper"), test::small_config(), 1, cli::DeviceKind::cuda);

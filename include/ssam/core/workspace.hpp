@@ -9,13 +9,14 @@
 namespace ssam {
 
 /// A stack of device memory for activations and scratch. Grows by whole blocks while it is warming up; when it is empty
-/// again the blocks are replaced by a single one that holds the peak, so that a warm step allocates nothing.
+/// again they are given back, and the next block holds the peak, so that a warm step allocates nothing.
 template <class Device>
 class Workspace {
  public:
   struct Mark {
     std::size_t block = 0;
     std::size_t offset = 0;
+    std::size_t used = 0;  ///< bytes in all blocks
   };
 
   Workspace() = default;
@@ -33,12 +34,9 @@ class Workspace {
   Mark mark() const { return top_; }
 
   /// Gives back everything allocated since `mark`.
-  void release(const Mark& mark) {
+  void release(const Mark& mark) noexcept {
     top_ = mark;
-    if (top_.block == 0 && top_.offset == 0 && blocks_.size() > 1) {
-      release_blocks();
-      add_block(peak_);
-    }
+    if (top_.block == 0 && top_.offset == 0 && blocks_.size() > 1) release_blocks();
   }
 
   std::size_t capacity() const {
@@ -60,13 +58,16 @@ class Workspace {
 
   void* allocate_bytes(std::size_t bytes) {
     bytes = (bytes + alignment - 1) / alignment * alignment;
-    while (top_.block < blocks_.size() && bytes > blocks_[top_.block].bytes - top_.offset) top_ = {top_.block + 1, 0};
-    if (top_.block == blocks_.size()) add_block(std::max({bytes, capacity() / 2, std::size_t{1} << 20}));
+    while (top_.block < blocks_.size() && bytes > blocks_[top_.block].bytes - top_.offset) {
+      top_ = {top_.block + 1, 0, top_.used};
+    }
+    if (top_.block == blocks_.size()) {
+      add_block(std::max({bytes, capacity() / 2, blocks_.empty() ? peak_ : 0, std::size_t{1} << 20}));
+    }
     void* data = static_cast<std::byte*>(blocks_[top_.block].data) + top_.offset;
     top_.offset += bytes;
-    std::size_t used = top_.offset;
-    for (std::size_t i = 0; i < top_.block; ++i) used += blocks_[i].bytes;
-    peak_ = std::max(peak_, used);
+    top_.used += bytes;
+    peak_ = std::max(peak_, top_.used);
     return data;
   }
 
@@ -76,7 +77,7 @@ class Workspace {
     ++allocations_;
   }
 
-  void release_blocks() {
+  void release_blocks() noexcept {
     for (const Block& block : blocks_) Memory<Device>::release(block.data);
     blocks_.clear();
   }

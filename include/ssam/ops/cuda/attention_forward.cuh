@@ -93,7 +93,7 @@ __global__ void __launch_bounds__(Tile::threads, Tile::blocks)
 /// q, k, v, out [batch * tokens, heads * head_dim] with any row stride, so that they may be columns of a fused qkv.
 /// rel_h [2 * h - 1, head_dim], rel_w [2 * w - 1, head_dim], h x w the window or else the grid, or both empty: the term
 /// of a query at qh and a key at kh is q (not scaled) . rel_h[qh - kh + h - 1], likewise in w. These terms are computed
-/// first, by GEMM in the device's precision: workspace of 2 * (h + w) - 2 elements per token and head.
+/// first, by GEMM in the device's precision: workspace of about 2 * (h + w) elements per token and head.
 /// With a window the grid is cut into windows, the last ones padded at the bottom and at the right: a padded token has
 /// the q, k, v of pad_row [3 * heads * head_dim] (empty: zeros), is a key like any other, and has no output.
 /// lse [attention_lse_size] receives the log-sum-exp of every query's scores for attention_backward.

@@ -33,20 +33,25 @@ inline unsigned attention_blocks(const AttentionGeometry& g, Index tiles, const 
   return static_cast<unsigned>(blocks);
 }
 
-/// The two relative position tables, one below the other.
+/// Rows of both relative position tables and as many more, of zeros, that matrix products get rows and columns whose
+/// length is a multiple of 16 bytes in every precision.
+inline Index term_rows(const AttentionGeometry& g) { return (2 * g.table_h() - 1 + 2 * g.table_w() - 1 + 7) / 8 * 8; }
+
+/// The two relative position tables, one below the other, [term_rows, head_dim].
 template <class S, CudaDevice D>
 TensorView<S, D> stack_tables(Context<D>& context, const AttentionGeometry& g, In<S, D> rel_h, In<S, D> rel_w) {
-  const auto tables = allocate<S>(context, {2 * g.table_h() - 1 + 2 * g.table_w() - 1, g.head_dim});
+  const auto tables = allocate<S>(context, {term_rows(g), g.head_dim});
+  const Index used = rel_h.size() + rel_w.size();
   copy<S>(context, rel_h, TensorView<S, D>(tables.data(), rel_h.shape()));
   copy<S>(context, rel_w, TensorView<S, D>(tables.data() + rel_h.size(), rel_w.shape()));
+  fill<S>(context, TensorView<S, D>(tables.data() + used, {tables.size() - used}), S(0));
   return tables;
 }
 
-/// Room for the terms of all tokens and heads, [tokens, heads * (2 * h - 1 + 2 * w - 1)].
+/// Room for the terms of all tokens and heads, [tokens, heads * term_rows].
 template <class S, CudaDevice D>
 MatrixView<S, D> allocate_terms(Context<D>& context, const AttentionGeometry& g) {
-  const Index rows = 2 * g.table_h() - 1 + 2 * g.table_w() - 1;
-  return allocate<S>(context, {g.batch * g.queries, g.heads * rows}).matrix();
+  return allocate<S>(context, {g.batch * g.queries, g.heads * term_rows(g)}).matrix();
 }
 
 template <class S, class D>
@@ -68,7 +73,8 @@ void compute_terms(Context<D>& context, const AttentionGeometry& g, InMatrix<S, 
 template <class S, CudaDevice D>
 void terms_backward(Context<D>& context, const AttentionGeometry& g, InMatrix<S, D> q, In<S, D> tables,
                     InMatrix<S, D> dterms, MatrixView<S, D> dq, MaybeOut<S, D> drel_h, MaybeOut<S, D> drel_w) {
-  const Index rows = tables.dim(0), dim = g.head_dim, size_h = (2 * g.table_h() - 1) * dim, size = rows * dim;
+  const Index rows = tables.dim(0), dim = g.head_dim, size = rows * dim;
+  const Index size_h = (2 * g.table_h() - 1) * dim, size_w = (2 * g.table_w() - 1) * dim;
   const BatchedMatrix<const S, D> d{dterms.columns(0, rows), rows};
   gemm_batched<S>(context, Op::none, Op::none, S(1), d, {tables.matrix()}, S(1), {dq.columns(0, dim), dim}, g.heads);
   if (drel_h.empty() && drel_w.empty()) return;
@@ -80,7 +86,7 @@ void terms_backward(Context<D>& context, const AttentionGeometry& g, InMatrix<S,
   };
   if (!drel_h.empty()) sum_rows<S>(context, part(0, size_h), TensorView<S, D>(drel_h.data(), {size_h}));
   if (!drel_w.empty()) {
-    sum_rows<S>(context, part(size_h, size - size_h), TensorView<S, D>(drel_w.data(), {size - size_h}));
+    sum_rows<S>(context, part(size_h, size_w), TensorView<S, D>(drel_w.data(), {size_w}));
   }
 }
 

@@ -40,7 +40,7 @@ template <class S>
 struct RelativeTerms {
   S* data = nullptr;
   Index stride = 0;  ///< from token to token
-  int rows = 0;      ///< from head to head: 2 * h - 1 + 2 * w - 1
+  int rows = 0;      ///< from head to head
   int table_h = 0, table_w = 0;
 };
 

@@ -24,9 +24,16 @@ inline void require_cuda_device() {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status == cudaErrorInsufficientDriver) {
-    throw DeviceError(ErrorText{.what = "the NVIDIA driver is missing or older than this program's CUDA runtime",
-                                .advice = "install a driver that supports CUDA " +
-                                          std::to_string(CUDART_VERSION / 1000) + ", or use --device cpu"});
+    const auto version = [](int number) {
+      return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
+    };
+    int driver = 0;
+    const bool found = cudaDriverGetVersion(&driver) == cudaSuccess && driver > 0;
+    throw DeviceError(
+        ErrorText{.what = found ? "the NVIDIA driver is too old" : "there is no NVIDIA driver on this machine",
+                  .expected = "a driver for CUDA " + version(CUDART_VERSION),
+                  .found = found ? "one for CUDA " + version(driver) : std::string("none"),
+                  .advice = "install a newer driver, or use --device cpu"});
   }
   if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0)) {
     throw DeviceError(ErrorText{.what = "there is no NVIDIA GPU on this machine", .advice = "use --device cpu"});

@@ -6,6 +6,11 @@
 #include <ssam/core/memory.hpp>
 #include <string>
 
+#if defined(CUDA_API_PER_THREAD_DEFAULT_STREAM)
+#error \
+    "ssam: copies wait for the context's stream by way of the default stream: compile without per-thread default streams"
+#endif
+
 namespace ssam {
 
 namespace detail {
@@ -31,8 +36,8 @@ inline void check_cuda(cudaError_t status, const char* what) {
 
 }  // namespace detail
 
-/// Device memory. Copies and fills here wait until they are done; what a step needs is copied by ops::upload and
-/// ops::download in the order of the context's stream.
+/// Device memory. Copies from and to the host wait until they are done, copies and fills on the device keep the order
+/// of what is queued; what a step needs is copied by ops::upload and ops::download on the context's stream.
 template <MatmulPrecision Precision>
 struct Memory<BasicCuda<Precision>> {
   /// Allocates `bytes` (> 0). Throws DeviceError that says what was asked and what is free.

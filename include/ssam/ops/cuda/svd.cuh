@@ -82,7 +82,7 @@ void svd(Context<D>& context, In<S, D> a, TensorView<S, D> u, TensorView<S, D> s
   WorkspaceScope scope(context);
   const auto matrix = allocate<double>(context, {m, n}), values = allocate<double>(context, {r}),
              v = allocate<double>(context, {r, n}), ut = allocate<double>(context, {r, m});
-  const auto sum = allocate<double>(context, {1});
+  const auto squares = allocate<double>(context, {n});
   const auto convert = [&](const auto* from, Index count, auto* to) {
     using From = std::remove_cvref_t<decltype(*from)>;
     using To = std::remove_cvref_t<decltype(*to)>;
@@ -91,11 +91,11 @@ void svd(Context<D>& context, In<S, D> a, TensorView<S, D> u, TensorView<S, D> s
                    to);
   };
   convert(a.data(), m * n, matrix.data());
-  ops::fill<double>(context, sum, 0);
-  ops::dot_rows<double>(context, matrix.matrix(m * n), matrix.matrix(m * n), sum);
-  double square = 0;
-  ops::download<double>(context, sum, &square);
-  if (!std::isfinite(square)) {
+  ops::fill<double>(context, squares, 0);
+  ops::dot_rows<double>(context, matrix.matrix(m), matrix.matrix(m), squares);
+  std::vector<double> columns(static_cast<std::size_t>(n));
+  ops::download<double>(context, squares, columns.data());
+  if (!std::all_of(columns.begin(), columns.end(), [](double square) { return std::isfinite(square); })) {
     throw ConfigError(ErrorText{.what = "a matrix to factor holds values that are not finite", .where = "svd"});
   }
   // Row-major a [m, n] is column-major a^T [n, m] = v diag(s) u^T, and column-major v [n, r] is row-major vt [r, n].

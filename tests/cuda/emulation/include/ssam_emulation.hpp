@@ -43,8 +43,9 @@ void* dynamic_shared();
 /// Device memory in all; more is out of memory. 8 GiB unless set.
 void set_memory_limit(std::size_t bytes);
 
-/// The pretended machine: how many GPUs, whether the driver fits, and their compute capability. One sm_90 unless set.
-void set_device(int count, bool driver_ok, int major, int minor);
+/// The pretended machine: how many GPUs, the CUDA version that its driver is for (0: no driver), and their compute
+/// capability. One sm_90 with the runtime's own version unless set.
+void set_device(int count, int driver, int major, int minor);
 
 /// Work runs at once, but with `on` the effects of asynchronous copies are as late as they may be: host memory written
 /// by a copy holds 0xFF bytes until the host synchronises, and a source on the host that has changed by then aborts.

@@ -23,15 +23,15 @@ cudaError_t report(cudaError_t error) {
 }
 
 cudaError_t check_machine() {
-  if (!machine().driver_ok) return report(cudaErrorInsufficientDriver);
+  if (machine().driver < CUDART_VERSION) return report(cudaErrorInsufficientDriver);
   if (machine().devices == 0) return report(cudaErrorNoDevice);
   return cudaSuccess;
 }
 
-void set_device(int count, bool driver_ok, int major, int minor) {
+void set_device(int count, int driver, int major, int minor) {
   Machine& m = machine();
   m.devices = count;
-  m.driver_ok = driver_ok;
+  m.driver = driver;
   m.major = major;
   m.minor = minor;
 }
@@ -166,7 +166,7 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
 }
 
 cudaError_t cudaDriverGetVersion(int* version) {
-  *version = machine().driver_ok ? CUDART_VERSION : 0;
+  *version = machine().driver;
   return cudaSuccess;
 }
 

@@ -14,7 +14,7 @@ inline constexpr std::size_t max_shared_bytes = 227 * 1024;
 /// The state of the emulated runtime.
 struct Machine {
   int devices = 1;
-  bool driver_ok = true;
+  int driver = CUDART_VERSION;
   int major = 9;
   int minor = 0;
   int current = 0;

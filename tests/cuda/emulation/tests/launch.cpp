@@ -151,18 +151,18 @@ TEST_CASE("The next launch fails where a test says so, and only that") {
 
 TEST_CASE("Machines without a GPU can be pretended") {
   int value = 0;
-  ssam_emulation::set_device(1, false, 9, 0);
+  ssam_emulation::set_device(1, 0, 9, 0);
   CHECK(cudaGetDeviceCount(&value) == cudaErrorInsufficientDriver);
   void* data = nullptr;
   CHECK(cudaMalloc(&data, 16) == cudaErrorInsufficientDriver);
-  ssam_emulation::set_device(0, true, 9, 0);
+  ssam_emulation::set_device(0, CUDART_VERSION, 9, 0);
   CHECK(cudaGetDeviceCount(&value) == cudaErrorNoDevice);
-  ssam_emulation::set_device(1, true, 7, 5);
+  ssam_emulation::set_device(1, CUDART_VERSION, 7, 5);
   CHECK(cudaGetDeviceCount(&value) == cudaSuccess);
   CHECK(value == 1);
   CHECK(cudaDeviceGetAttribute(&value, cudaDevAttrComputeCapabilityMajor, 0) == cudaSuccess);
   CHECK(value == 7);
   CHECK(cudaSetDevice(1) == cudaErrorInvalidDevice);
-  ssam_emulation::set_device(1, true, 9, 0);
+  ssam_emulation::set_device(1, CUDART_VERSION, 9, 0);
   cudaGetLastError();
 }
