@@ -142,8 +142,9 @@ Measurement train(Index size, Index batch, int steps) {
           2 * count(batch) * encoder_flops(vit_b(size))};
 }
 
+/// `relative`: with relative positions.
 template <class Device>
-Measurement attention(Index window, bool backward, int steps) {
+Measurement attention(Index window, bool relative, bool backward, int steps) {
   Context<Device> context;
   const Index side = 64, heads = 12, dim = 64, channels = heads * dim, tokens = side * side;
   const Index extent = window > 0 ? window : side, windows = (side + extent - 1) / extent;
@@ -158,21 +159,23 @@ Measurement attention(Index window, bool backward, int steps) {
   auto qkv = filled<Device>({tokens, 3 * channels}, -1, 1);
   const auto pad = filled<Device>({3 * channels}, -1, 1), table = filled<Device>({2 * extent - 1, dim}, -1, 1);
   const auto dout = filled<Device>({tokens, channels}, -1, 1);
+  const TensorView<const float, Device> positions = relative ? table.view() : TensorView<const float, Device>{};
   Tensor<float, Device> out({tokens, channels}), dqkv({tokens, 3 * channels}), lse({ops::attention_lse_size(g)});
   const auto part = [&](auto& tensor, Index i) { return tensor.view().matrix().columns(i * channels, channels); };
   const auto forward = [&] {
-    ops::attention_forward<float>(context, g, part(qkv, 0), part(qkv, 1), part(qkv, 2), pad, table, table,
+    ops::attention_forward<float>(context, g, part(qkv, 0), part(qkv, 1), part(qkv, 2), pad, positions, positions,
                                   out.view().matrix(), lse.view());
   };
   forward();
   const double time = median_time(context, steps, [&] {
     if (!backward) return forward();
-    ops::attention_backward<float>(context, g, part(qkv, 0), part(qkv, 1), part(qkv, 2), pad, table, table,
+    ops::attention_backward<float>(context, g, part(qkv, 0), part(qkv, 1), part(qkv, 2), pad, positions, positions,
                                    out.view().matrix(), lse, dout.view().matrix(), part(dqkv, 0), part(dqkv, 1),
                                    part(dqkv, 2), {}, {}, {});
   });
   const double products = backward ? 5 : 2, matrices = backward ? 8 : 4;
-  return {std::string("attention ") + (window > 0 ? "in windows" : "global") + (backward ? " backward" : ""), time,
+  const std::string where = std::string(window > 0 ? "in windows" : "global") + (relative ? "" : ", no positions");
+  return {"attention " + where + (backward ? ", backward" : ""), time,
           matrices * count(tokens * channels) * sizeof(float),
           2 * products * count(windows * windows) * count(extent * extent) * count(extent * extent) * count(channels)};
 }
@@ -207,8 +210,10 @@ PrecisionResult measure(int steps) {
   result.jobs.push_back(embed<Device>(1024, 8, steps));
   result.jobs.push_back(train<Device>(256, 32, steps));
   result.jobs.push_back(train<Device>(1024, 4, steps));
-  for (const Index window : {Index{0}, Index{14}}) {
-    for (const bool backward : {false, true}) result.ops.push_back(attention<Device>(window, backward, steps));
+  for (const bool backward : {false, true}) {
+    result.ops.push_back(attention<Device>(0, true, backward, steps));
+    result.ops.push_back(attention<Device>(0, false, backward, steps));
+    result.ops.push_back(attention<Device>(14, true, backward, steps));
   }
   if constexpr (Device::precision == MatmulPrecision::fp32) {  // these multiply no matrices
     const auto more = single_ops<Device>(steps);

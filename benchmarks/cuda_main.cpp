@@ -15,15 +15,15 @@ void print(const char* precision, const bench::PrecisionResult& result) {
   const bench::CardRates& card = result.card;
   std::printf("\n%s: the card multiplies at %.1f TFLOP/s and copies at %.0f GB/s\n", precision, card.flops * 1e-12,
               card.bandwidth * 1e-9);
-  std::printf("  %-28s %12s %12s %14s\n", "", "median ms", "memory MiB", "of GEMM rate");
+  std::printf("  %-40s %12s %12s %14s\n", "", "median ms", "memory MiB", "of GEMM rate");
   for (const auto& job : result.jobs) {
-    std::printf("  %-28s %12.2f %12.0f %13.1f%%\n", job.name.c_str(), job.milliseconds, job.bytes / mebi,
+    std::printf("  %-40s %12.2f %12.0f %13.1f%%\n", job.name.c_str(), job.milliseconds, job.bytes / mebi,
                 100 * job.flops / (job.milliseconds * 1e-3) / card.flops);
   }
-  std::printf("  %-28s %12s %12s %14s\n", "", "median ms", "of copying", "of GEMM rate");
+  std::printf("  %-40s %12s %12s %14s\n", "", "median ms", "of copying", "of GEMM rate");
   for (const auto& op : result.ops) {
     const double seconds = op.milliseconds * 1e-3;
-    std::printf("  %-28s %12.3f %11.1f%% %13.1f%%\n", op.name.c_str(), op.milliseconds,
+    std::printf("  %-40s %12.3f %11.1f%% %13.1f%%\n", op.name.c_str(), op.milliseconds,
                 100 * op.bytes / seconds / card.bandwidth, 100 * op.flops / seconds / card.flops);
   }
   std::fflush(stdout);
