@@ -32,18 +32,22 @@ void print(const char* precision, const bench::PrecisionResult& result) {
 }  // namespace
 
 int main(int argc, char** argv) try {
-  int count = 0;
+  int count = 0, driver = 0, runtime = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess || count == 0) {
+  cudaDriverGetVersion(&driver);  // 0: none
+  cudaRuntimeGetVersion(&runtime);
+  const bool no_driver = status == cudaErrorInsufficientDriver && driver == 0;
+  if (no_driver || status == cudaErrorNoDevice || (status == cudaSuccess && count == 0)) {
     std::printf("skipped: the benchmark needs an NVIDIA GPU and its driver (%s)\n", cudaGetErrorString(status));
     return 0;
   }
+  if (status != cudaSuccess) {
+    std::fprintf(stderr, "the GPU cannot be used: %s\n", cudaGetErrorString(status));
+    return 1;
+  }
   const int steps = argc > 1 ? std::max(1, std::atoi(argv[1])) : 20;
   cudaDeviceProp device{};
-  int driver = 0, runtime = 0;
   if (cudaGetDeviceProperties(&device, 0) != cudaSuccess) return 1;
-  cudaDriverGetVersion(&driver);
-  cudaRuntimeGetVersion(&runtime);
   std::printf("ssam on %s (sm_%d%d, %zu MiB, driver for CUDA %d.%d, runtime %d.%d), %d steps each\n", device.name,
               device.major, device.minor, device.totalGlobalMem >> 20, driver / 1000, driver % 1000 / 10,
               runtime / 1000, runtime % 1000 / 10, steps);
