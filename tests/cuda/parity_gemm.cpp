@@ -135,6 +135,39 @@ double batch_difference() {
   return l2_difference(batch.to_host(), single.to_host());
 }
 
+/// Products of the columns of five heads, which are columns of matrices that are `slack` wider.
+template <class T>
+void check_batches(Index dim, Index slack) {
+  CAPTURE(dim);
+  using S = typename T::S;
+  constexpr Index tokens = 35, keys = 9, heads = 5;
+  const auto wide = operand<T>({tokens, heads * dim + slack}, 1), table = operand<T>({keys, dim + slack}, 2);
+  const auto scores = operand<T>({heads, tokens, keys}, 3);
+  check_parity<S, typename T::D>({wide, table, scores}, [&](auto& context, auto& t) {  // every head against one table
+    products<S>(context, ops::Op::none, ops::Op::transpose, S(0.5),
+                std::as_const(t[0]).view().matrix().columns(slack, dim), dim,
+                std::as_const(t[1]).view().matrix().columns(0, dim), 0, S(-2), t[2].view().slice(0).matrix(),
+                tokens * keys, heads);
+  });
+  check_parity<S, typename T::D>(
+      {wide, table, scores}, [&](auto& context, auto& t) {  // back into the columns of the heads
+        products<S>(context, ops::Op::none, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
+                    tokens * keys, std::as_const(t[1]).view().matrix().columns(slack, dim), 0, S(1),
+                    t[0].view().matrix().columns(0, dim), dim, heads);
+      });
+  check_parity<S, typename T::D>({wide, table, scores}, [&](auto& context, auto& t) {  // operands that overlap
+    products<S>(context, ops::Op::none, ops::Op::transpose, S(1), std::as_const(t[0]).view().matrix().columns(0, dim),
+                2, std::as_const(t[1]).view().matrix().columns(0, dim), 1, S(0), t[2].view().slice(0).matrix(),
+                tokens * keys, slack);
+  });
+  const auto sums = operand<T>({heads, keys, dim}, 4);
+  check_parity<S, typename T::D>({wide, sums, scores}, [&](auto& context, auto& t) {  // over tokens
+    products<S>(context, ops::Op::transpose, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
+                tokens * keys, std::as_const(t[0]).view().matrix().columns(0, dim), dim, S(0),
+                t[1].view().slice(0).matrix(), keys * dim, heads);
+  });
+}
+
 }  // namespace
 
 TEST_CASE_TEMPLATE("matrix products agree on both devices", T, Fp64, Fp32, Bf16) {
@@ -231,33 +264,8 @@ TEST_CASE("what is kept about products with a bias is bounded") {
 }
 
 TEST_CASE_TEMPLATE("several products at once agree with one after the other", T, Fp64, Fp32, Bf16) {
-  using S = typename T::S;
-  constexpr Index tokens = 35, keys = 9, dim = 6, heads = 5, slack = 3;
-  const auto wide = operand<T>({tokens, heads * dim + slack}, 1), table = operand<T>({keys, dim + slack}, 2);
-  const auto scores = operand<T>({heads, tokens, keys}, 3);
-  check_parity<S, typename T::D>({wide, table, scores}, [&](auto& context, auto& t) {  // every head against one table
-    products<S>(context, ops::Op::none, ops::Op::transpose, S(0.5),
-                std::as_const(t[0]).view().matrix().columns(slack, dim), dim,
-                std::as_const(t[1]).view().matrix().columns(0, dim), 0, S(-2), t[2].view().slice(0).matrix(),
-                tokens * keys, heads);
-  });
-  check_parity<S, typename T::D>(
-      {wide, table, scores}, [&](auto& context, auto& t) {  // back into the columns of the heads
-        products<S>(context, ops::Op::none, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
-                    tokens * keys, std::as_const(t[1]).view().matrix().columns(slack, dim), 0, S(1),
-                    t[0].view().matrix().columns(0, dim), dim, heads);
-      });
-  check_parity<S, typename T::D>({wide, table, scores}, [&](auto& context, auto& t) {  // operands that overlap
-    products<S>(context, ops::Op::none, ops::Op::transpose, S(1), std::as_const(t[0]).view().matrix().columns(0, dim),
-                2, std::as_const(t[1]).view().matrix().columns(0, dim), 1, S(0), t[2].view().slice(0).matrix(),
-                tokens * keys, slack);
-  });
-  const auto sums = operand<T>({heads, keys, dim}, 4);
-  check_parity<S, typename T::D>({wide, sums, scores}, [&](auto& context, auto& t) {  // over tokens
-    products<S>(context, ops::Op::transpose, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
-                tokens * keys, std::as_const(t[0]).view().matrix().columns(0, dim), dim, S(0),
-                t[1].view().slice(0).matrix(), keys * dim, heads);
-  });
+  check_batches<T>(6, 3);
+  check_batches<T>(8, 4);  // at multiples of 16 bytes, but for operands that overlap
 }
 
 TEST_CASE("several products at once that do not fit or whose results overlap throw") {
