@@ -8,6 +8,8 @@ TEST_CASE_TEMPLATE("CUDA attention of tokens without a grid", S, float, double) 
   check_both_alignments<S>({tokens(2, 3, 4, 1, 5)});
   check_both_alignments<S>({tokens(1, 2, 20, 70, 130)});  // several tiles of both, none of them full at the end
   check_both_alignments<S>({tokens(2, 2, 16, 7, 64)});    // whole tiles
+  check_attention<S>({tokens(1, 1, 8, 63, 63)});          // one less than whole tiles
+  check_attention<S>({tokens(1, 1, 8, 31, 15)});
   check_attention<S>({tokens(1, 1, 32, 64, 3)});
   check_attention<S>({tokens(1, 2, 64, 65, 33)});
   check_attention<S>({tokens(1, 1, 80, 33, 66)});

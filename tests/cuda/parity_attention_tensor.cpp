@@ -7,6 +7,8 @@ TEST_CASE_TEMPLATE("CUDA attention on tensor cores", D, CudaTf32, CudaBf16) {
   check_both_alignments<float, D>({tokens(2, 3, 4, 1, 5)});
   check_both_alignments<float, D>({tokens(1, 2, 20, 70, 130)});
   check_attention<float, D>({tokens(1, 2, 64, 129, 65)});  // one more than whole tiles of either
+  check_attention<float, D>({tokens(1, 1, 8, 127, 63)});   // one less
+  check_attention<float, D>({tokens(1, 1, 8, 63, 127)});
   check_attention<float, D>({tokens(1, 1, 80, 65, 33)});
   check_attention<float, D>({tokens(1, 1, 128, 33, 66)});
   check_attention<float, D>({tokens(1, 1, 50, 4, 17)});
