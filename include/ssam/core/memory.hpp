@@ -37,10 +37,15 @@ struct Memory<Cpu> {
     return data;
   }
   static void release(void* data) noexcept { std::free(data); }
-  static void zero(void* data, std::size_t bytes) { std::memset(data, 0, bytes); }
-  static void copy_from_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
-  static void copy_to_host(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
-  static void copy(void* to, const void* from, std::size_t bytes) { std::memcpy(to, from, bytes); }
+  static void zero(void* data, std::size_t bytes) {
+    if (bytes > 0) std::memset(data, 0, bytes);
+  }
+  /// Of no bytes both addresses may be null, unlike memcpy's.
+  static void copy(void* to, const void* from, std::size_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+  }
+  static void copy_from_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+  static void copy_to_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
   /// Host memory that the device reads fastest.
   static void* allocate_staging(std::size_t bytes) { return allocate(bytes); }
   static void release_staging(void* data) noexcept { release(data); }

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,7 @@ class Registry {
  public:
   explicit Registry(const char* name) : name_(name) {}
   Object* create(const State& state) {
-    auto* object = new Object{};
+    Object* object = ever_.emplace_back(std::make_unique<Object>()).get();
     live_.emplace(object, state);
     return object;
   }
@@ -44,6 +45,7 @@ class Registry {
 
  private:
   const char* name_;
+  std::vector<std::unique_ptr<Object>> ever_;  // the destroyed ones, too: so none is at the address of another
   std::map<Object*, State> live_;
 };
 
