@@ -1,8 +1,7 @@
 #!/bin/sh
 # run.sh ROOT PARITY_TEST COMPILER FLAGS... -- OBJECTS AND LIBRARIES...
 # The emulated GPU and the parity tests can fail: bugs that are easily made are planted in copies of the kernels, one at a
-# time; the parity test of the op must compile, run and fail, and on the kernels as they are (PARITY_TEST, built with the
-# same flags) it must pass.
+# time; the parity test of the op must compile, run and fail, and on the kernels as they are (PARITY_TEST) it must pass.
 set -eu
 root=$1 parity_test=$2
 shift 2

@@ -38,10 +38,10 @@ class AttentionTensorTile {
 
   __device__ __forceinline__ static void store(Element* to, const Vec<float>& values) {
     if constexpr (is_bf16) {
-      *reinterpret_cast<AttentionPack<unsigned, 2>*>(to) = {detail::bf16_pair(values.at[0], values.at[1]),
-                                                            detail::bf16_pair(values.at[2], values.at[3])};
+      *reinterpret_cast<detail::Pack<unsigned, 2>*>(to) = {detail::bf16_pair(values.at[0], values.at[1]),
+                                                           detail::bf16_pair(values.at[2], values.at[3])};
     } else {
-      *reinterpret_cast<AttentionPack<unsigned, 4>*>(to) = {
+      *reinterpret_cast<detail::Pack<unsigned, 4>*>(to) = {
           detail::tf32_word(values.at[0]), detail::tf32_word(values.at[1]), detail::tf32_word(values.at[2]),
           detail::tf32_word(values.at[3])};
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <ssam/ops/attention_geometry.hpp>
 #include <ssam/ops/cuda/elementwise.cuh>
 #include <ssam/ops/cuda/kernel.cuh>
@@ -9,10 +10,9 @@
 /// cores) or AttentionTensorTile (tensor cores). A Tile has
 /// - rows, others: extents of a tile; threads: of the block;
 /// - Element: of rows staged in shared memory, `stride` from row to row, made from tensors' by store();
-/// - Scores [each][each_other] and Sums [each][columns] of a thread: the score at (i, j) is that of row(i) and
-/// other(j),
-///   the sum at (i, c) belongs to row(i) and the head's column(c); `lanes` neighbouring lanes share a row, this one is
-///   lane(); first_row(): of the warp;
+/// - Scores [each][each_other] and Sums [each][columns] of a thread: score (i, j) is that of row(i) and other(j),
+///   sum (i, c) is of row(i) and the head's column(c); `lanes` neighbouring lanes share a row, this one is lane();
+///   first_row(): of the warp;
 /// - dot(): the scores of two staged tiles; add_weighted(): sums += scores . staged rows; exponential().
 namespace ssam::ops::cuda_kernels {
 
@@ -126,12 +126,6 @@ struct FirstThatFits<First, Second, More...> {
   using Type = std::conditional_t<First::fits, First, typename FirstThatFits<Second, More...>::Type>;
 };
 
-/// `N` neighbouring elements as one access.
-template <class S, int N>
-struct alignas(sizeof(S) * N) AttentionPack {
-  S at[N];
-};
-
 /// Copies `count` rows to a tile of `Rows` in shared memory, zeros for the rows and columns beyond; source(r): the
 /// head's part of row r, may be null for zeros.
 template <class Tile, int Rows, class S, class Source>
@@ -200,7 +194,7 @@ __device__ __forceinline__ void stage_scores(S* tile, const typename Tile::Score
 template <class Tile, class S>
 __device__ __forceinline__ void store_columns(S* row, const S (&sums)[Tile::columns], S factor, int dim,
                                               bool vectorized) {
-  using Pack = AttentionPack<S, Tile::width>;
+  using Pack = detail::Pack<S, Tile::width>;
   SSAM_UNROLL for (int c = 0; c < Tile::columns; c += Tile::width) {
     const int column = Tile::column(c);
     if (Tile::width > 1 && vectorized) {

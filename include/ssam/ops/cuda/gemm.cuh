@@ -10,11 +10,6 @@ namespace ssam::ops {
 
 namespace cuda_kernels {
 
-template <int N>
-struct alignas(2 * N) Bf16Pack {
-  __nv_bfloat16 at[N];
-};
-
 /// out (contiguous, one item after the other) = x rounded to bfloat16; `total` elements in items of rows x cols, which
 /// begin `step` elements apart. All of them are multiples of Unit::size.
 template <class S, class Unit>
@@ -27,9 +22,9 @@ __global__ void __launch_bounds__(map_threads)
     const auto row = detail::split(at.quotient, rows);
     const Index from = row.quotient * step + row.remainder * stride + at.remainder * size;
     const Unit values = detail::load_unit<Unit>(x + from);
-    Bf16Pack<size> rounded;
+    detail::Pack<__nv_bfloat16, size> rounded;
     for (int e = 0; e < size; ++e) rounded.at[e] = __float2bfloat16_rn(values.at[e]);
-    *reinterpret_cast<Bf16Pack<size>*>(out + i * size) = rounded;
+    *reinterpret_cast<detail::Pack<__nv_bfloat16, size>*>(out + i * size) = rounded;
   }
 }
 

@@ -35,6 +35,12 @@ struct alignas(16) Vec {
   S at[16 / sizeof(S)];
 };
 
+/// `N` neighbouring elements as one access, whose address is a multiple of their size.
+template <class S, int N>
+struct alignas(sizeof(S) * N) Pack {
+  S at[N];
+};
+
 template <class S>
 __device__ __forceinline__ Vec<S> load_vec(const S* from) {
   return *reinterpret_cast<const Vec<S>*>(from);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <ssam/ops/cuda/convolution.cuh>
 #include <ssam/ops/cuda/elementwise.cuh>
