@@ -9,7 +9,6 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <ssam/core/closest_name.hpp>
 #include <ssam/core/error.hpp>
 #include <ssam/data/check_manifest.hpp>
@@ -203,9 +202,7 @@ void make(const std::string& layout, const Path& folder, const Path& target) {
     throw ssam::IoError(ssam::ErrorText{.what = "no files laid out as " + layout, .where = folder.string()});
   }
   manifest["items"] = items.list();
-  const std::string text = manifest.dump(1) + "\n";
-  ssam::detail::write_file_atomically(target,
-                                      std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  ssam::atomic_write(target, manifest.dump(1) + "\n");
 
   const ssam::Manifest loaded = ssam::load_manifest(target);
   const ssam::ManifestReport report = ssam::check_manifest(loaded);

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <span>
 #include <ssam/core/error.hpp>
-#include <ssam/data/file.hpp>
+#include <ssam/io/atomic_file.hpp>
 
 namespace ssam::demo {
 
@@ -45,9 +44,7 @@ std::filesystem::path write_dataset(Kind kind, const std::filesystem::path& fold
       manifest["items"].push_back({{"image", "images/" + name}, {"split", split}, {"mask", "masks/" + name}});
     }
   }
-  const std::string text = manifest.dump(1) + "\n";
-  detail::write_file_atomically(folder / "manifest.json",
-                                std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+  atomic_write(folder / "manifest.json", manifest.dump(1) + "\n");
   return folder / "manifest.json";
 }
 

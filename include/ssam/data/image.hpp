@@ -8,6 +8,7 @@
 #include <ssam/core/shape.hpp>
 #include <ssam/data/file.hpp>
 #include <ssam/data/image_header.hpp>
+#include <ssam/io/atomic_file.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -87,7 +88,7 @@ void save_mat(const std::filesystem::path& path, const Picture& picture, const c
     encoded = false;
   }
   if (!encoded) throw Error(ErrorText{.what = "cannot encode an image as PNG", .where = path.string()});
-  write_file_atomically(path, bytes);
+  atomic_write(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 }  // namespace detail

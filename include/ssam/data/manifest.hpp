@@ -3,14 +3,12 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <set>
-#include <span>
 #include <ssam/core/closest_name.hpp>
 #include <ssam/core/error.hpp>
 #include <ssam/core/shape.hpp>
 #include <ssam/data/augmentation.hpp>
-#include <ssam/data/file.hpp>
+#include <ssam/io/json_file.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -73,7 +71,7 @@ class ManifestReader {
   explicit ManifestReader(const std::filesystem::path& path) : path_(path) {}
 
   Manifest read() {
-    const Json root = parse();
+    const Json root = parse_json(read_file(path_, std::size_t{256} << 20), path_.string());
     check_keys(root, "the manifest", {"labels", "items", "values", "colors", "background", "augment"},
                {"labels", "items"});
     Manifest manifest;
@@ -88,27 +86,6 @@ class ManifestReader {
  private:
   [[noreturn]] void fail(const std::string& what, const std::string& place, const std::string& advice = {}) const {
     throw ConfigError(ErrorText{.what = what, .where = path_.string() + ", " + place, .advice = advice});
-  }
-
-  /// JSON keeps the last of two equal keys silently; here two are an error. So is nesting deeper than a manifest's.
-  Json parse() const {
-    const std::vector<std::uint8_t> bytes = read_bytes(path_);
-    std::vector<std::set<std::string>> open;
-    const auto callback = [&](int depth, Json::parse_event_t event, Json& value) {
-      if (depth > 8) fail("the JSON is nested too deeply", "depth 9");
-      if (event == Json::parse_event_t::object_start) open.emplace_back();
-      if (event == Json::parse_event_t::object_end) open.pop_back();
-      if (event == Json::parse_event_t::key && !open.back().insert(value.get<std::string>()).second) {
-        fail("a key is given twice", "key \"" + value.get<std::string>() + "\"", "remove one of them");
-      }
-      return true;
-    };
-    try {
-      return Json::parse(bytes.begin(), bytes.end(), callback);
-    } catch (const Json::exception& failure) {
-      throw FormatError(
-          ErrorText{.what = "the manifest is not JSON", .where = path_.string(), .found = failure.what()});
-    }
   }
 
   void check_keys(const Json& object, const std::string& place, const std::vector<std::string>& known,
