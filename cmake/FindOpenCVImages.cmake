@@ -1,11 +1,12 @@
-# The three parts of OpenCV that ssam uses (core, imgproc, imgcodecs), as OpenCVImages::OpenCVImages: by OpenCV's own
-# package where there is one, else by headers and libraries. (Debian puts the package into libopencv-dev, which pulls in
+# The three parts of OpenCV that ssam uses (core, imgproc, imgcodecs) and libjpeg, as OpenCVImages::OpenCVImages: OpenCV by
+# its own package where there is one, else by headers and libraries. (Debian puts the package into libopencv-dev, which pulls in
 # hundreds of others; libopencv-imgcodecs-dev is enough for us and has none.)
 find_package(OpenCV QUIET CONFIG COMPONENTS core imgproc imgcodecs)
+find_package(JPEG QUIET)
 include(FindPackageHandleStandardArgs)
 if(OpenCV_FOUND)
   set(OpenCVImages_LIBRARIES opencv_imgcodecs opencv_imgproc opencv_core)
-  find_package_handle_standard_args(OpenCVImages REQUIRED_VARS OpenCVImages_LIBRARIES)
+  find_package_handle_standard_args(OpenCVImages REQUIRED_VARS OpenCVImages_LIBRARIES JPEG_FOUND)
 else()
   find_path(OpenCVImages_INCLUDE_DIR opencv2/imgcodecs.hpp PATH_SUFFIXES opencv4)
   set(OpenCVImages_LIBRARIES)
@@ -16,12 +17,13 @@ else()
   endforeach()
   find_package_handle_standard_args(
     OpenCVImages REQUIRED_VARS OpenCVImages_imgcodecs_LIBRARY OpenCVImages_imgproc_LIBRARY OpenCVImages_core_LIBRARY
-                               OpenCVImages_INCLUDE_DIR)
+                               OpenCVImages_INCLUDE_DIR JPEG_FOUND)
   mark_as_advanced(OpenCVImages_INCLUDE_DIR)
 endif()
 if(OpenCVImages_FOUND AND NOT TARGET OpenCVImages::OpenCVImages)
   add_library(OpenCVImages::OpenCVImages INTERFACE IMPORTED)
-  set_target_properties(OpenCVImages::OpenCVImages PROPERTIES INTERFACE_LINK_LIBRARIES "${OpenCVImages_LIBRARIES}")
+  set_target_properties(OpenCVImages::OpenCVImages PROPERTIES INTERFACE_LINK_LIBRARIES
+                                                                           "${OpenCVImages_LIBRARIES};JPEG::JPEG")
   if(NOT OpenCV_FOUND)
     set_target_properties(OpenCVImages::OpenCVImages PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "${OpenCVImages_INCLUDE_DIR}")
   endif()

@@ -36,7 +36,7 @@ endif()
 if("OpenCVImages" IN_LIST SSAM_FOUND_PARTS)
   find_path(OpenCVImages_INCLUDE_DIR opencv2/imgcodecs.hpp PATH_SUFFIXES opencv4 HINTS ${OpenCV_INCLUDE_DIRS})
   string(APPEND SSAM_PC_CFLAGS " -DSSAM_WITH_OPENCV -I${OpenCVImages_INCLUDE_DIR}")
-  string(APPEND SSAM_PC_LIBS " -lopencv_imgcodecs -lopencv_imgproc -lopencv_core")
+  string(APPEND SSAM_PC_LIBS " -lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ljpeg")
 endif()
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
            OUTPUT_VARIABLE SSAM_PC_PREFIX)

@@ -5,7 +5,7 @@ set -eu
 
 packages="g++ cmake ninja-build git pkg-config
 libeigen3-dev nlohmann-json3-dev libxxhash-dev libdnnl-dev
-libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev
+libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libjpeg62-turbo-dev
 libcli11-dev doctest-dev libbenchmark-dev libxtensor-dev"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then

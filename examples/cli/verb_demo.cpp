@@ -48,8 +48,8 @@ Image laid_over(Image image, const std::vector<Mask>& masks) {
 class DemoData {
  public:
   DemoData(const Manifest& manifest, const SamConfig& config, const TextFeatures& text)
-      : train(manifest, Split::train, config.image_size, config.pixel_stats, config.padding),
-        test(manifest, Split::test, config.image_size, config.pixel_stats, config.padding),
+      : train(manifest, Split::train, config.image_size, config.preparation),
+        test(manifest, Split::test, config.image_size, config.preparation),
         features(text) {
     choose_shown();
   }
@@ -92,9 +92,9 @@ void judge(const OpenModel& model, const DemoData& data, DemoRow& row) {
   for (const std::string& label : data.test.labels()) request.texts.push_back(data.features.at(label));
   for (const Image& image : data.images) {
     request.original = {image.height, image.width};
-    request.resized = resize_longest_side(image.height, image.width, config.image_size);
+    request.resized = prepared_size(image.height, image.width, config.image_size, config.preparation);
     const SegmentResult result =
-        model.runner->segment(preprocess(image, config.image_size, config.pixel_stats, config.padding), request);
+        model.runner->segment(preprocess(image, config.image_size, config.preparation), request);
     std::vector<Mask> masks(request.texts.size(), Mask(image.height, image.width));
     for (std::size_t k = 0; k < masks.size(); ++k) {
       const float* logits = result.logits.data() + k * masks[k].values.size();

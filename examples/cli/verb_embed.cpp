@@ -72,7 +72,7 @@ int embed(EmbedOptions options) {
     progress.update(i, count);
     const HostTensor embedding = runner->embed(
         array ? channels_last(arrays, i, config.image_size)
-              : preprocess(load_image(options.image), config.image_size, config.pixel_stats, config.padding));
+              : preprocess(load_image(options.image), config.image_size, config.preparation));
     const std::vector<float> one = embedding.to<float>();
     values.insert(values.end(), one.begin(), one.end());
     each = embedding.shape;

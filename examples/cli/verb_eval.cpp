@@ -35,7 +35,7 @@ int eval(const EvalOptions& options) {
   }
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   const TextFeatures features = open_features(model, options.features);
-  const Dataset data(manifest, split, model.config.image_size, model.config.pixel_stats, model.config.padding);
+  const Dataset data(manifest, split, model.config.image_size, model.config.preparation);
   Progress progress("evaluating");
   const Evaluation scores = model.runner->evaluate(data, features, options.batch,
                                                    [&](Index done, Index total) { progress.update(done, total); });

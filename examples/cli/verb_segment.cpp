@@ -203,7 +203,7 @@ int segment(const SegmentOptions& options) {
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   const SamConfig& config = model.config;
   const ImageSize size{image.height, image.width};
-  const ImageSize resized = resize_longest_side(image.height, image.width, config.image_size);
+  const ImageSize resized = prepared_size(image.height, image.width, config.image_size, config.preparation);
   SegmentRequest request;
   request.geometric = geometric;
   request.points = scaled(geometry.points, size, resized);
@@ -220,7 +220,7 @@ int segment(const SegmentOptions& options) {
     source = features.source();
     warn_of_unknown_labels(model, options.labels);
   }
-  const std::vector<float> input = preprocess(image, config.image_size, config.pixel_stats, config.padding);
+  const std::vector<float> input = preprocess(image, config.image_size, config.preparation);
   const SegmentResult result = model.runner->segment(input, request);
 
   const std::vector<Answer> answers = answers_of(result, names, size);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "../selftest/replay_preparation.hpp"
 #include "console.hpp"
 #include "model_options.hpp"
 #include "runner.hpp"
@@ -49,6 +50,11 @@ Outcome replay_folder(const std::filesystem::path& folder, DeviceKind device) {
     add_replay(outcome, "sam", [&] { return find_recipe("full_fine_tuning").on(device).replay_sam(folder); });
   } else {
     outcome.absent.push_back("sam");
+  }
+  if (present("preparation.safetensors")) {
+    add_replay(outcome, "preparation", [&] { return selftest::replay_preparation(folder); });
+  } else {
+    outcome.absent.push_back("preparation");
   }
   for (const Recipe& recipe : recipes()) {
     for (const std::string rule : {"paper", "release"}) {
@@ -132,7 +138,8 @@ void add_selftest(Program& program) {
   add_threads(*verb, options->threads);
   add_json(*verb, options->json);
   verb->footer(
-      "Forward, every kind of prompt, gradients, losses, weights after training. Exit code 1 above 1e-4.\n"
+      "Preparation of pictures, forward, every kind of prompt, the predictor, gradients, losses, weights after "
+      "training. Exit code 1 above 1e-4.\n"
       "Example:\n  ssam selftest --golden tests/golden");
   verb->callback([&program, options] { program.run = [options] { return run_selftest(*options); }; });
 }

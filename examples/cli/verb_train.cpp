@@ -88,7 +88,7 @@ void check_out(const std::filesystem::path& out, bool resume) {
 Manifest open_manifest(const std::filesystem::path& path, std::FILE* log) {
   const Manifest manifest = load_manifest(path);
   Progress progress("checking the data set");
-  const ManifestReport report = check_manifest(manifest, [&](Index done, Index all) { progress.update(done, all); });
+  const ManifestReport report = check_manifest(manifest, {}, [&](Index done, Index all) { progress.update(done, all); });
   progress.clear();
   std::fprintf(log, "data      %s: %s train, %s val, %s test images, %zu labels\n", path.string().c_str(),
                with_commas(report.items[0]).c_str(), with_commas(report.items[1]).c_str(),
@@ -135,11 +135,11 @@ int train(TrainArguments arguments) {
   const Counts counts = recipe.count(rule, config);
   const TextFeatures features = arguments.features.empty() ? TextFeatures::hashed(config.text_dim)
                                                            : TextFeatures::load(arguments.features, config.text_dim);
-  const Dataset data(manifest, Split::train, config.image_size, config.pixel_stats, config.padding);
+  const Dataset data(manifest, Split::train, config.image_size, config.preparation);
   std::optional<Dataset> validation;
   for (const ManifestItem& item : manifest.items) {
     if (item.split != Split::val || validation) continue;
-    validation.emplace(manifest, Split::val, config.image_size, config.pixel_stats, config.padding);
+    validation.emplace(manifest, Split::val, config.image_size, config.preparation);
   }
   std::fprintf(log, "model     %s %s at %lld px\nrecipe    %s (rule %s): %s\n", checkpoint.backbone.c_str(),
                checkpoint.model.c_str(), static_cast<long long>(config.image_size), recipe.name, arguments.rule.c_str(),

@@ -7,6 +7,7 @@
 #include <ssam/sam/state.hpp>
 
 #include "compare.hpp"
+#include "replay_predictor.hpp"
 
 namespace ssam::selftest {
 
@@ -141,7 +142,7 @@ inline CaseResult replay_preprocess(const StateDict& io, const SamConfig& config
           static_cast<std::uint8_t>(values[static_cast<std::size_t>(c * pixels + i)]);
     }
   }
-  const std::vector<float> hwc = preprocess(image, config.image_size, config.pixel_stats, config.padding);
+  const std::vector<float> hwc = preprocess(image, config.image_size, config.preparation);
   Context<Cpu> context(1);
   const Shape shape{1, config.image_size, config.image_size, 3};
   comparison.add("preprocessed", to_nchw<float>(context, TensorView<const float, Cpu>(hwc.data(), shape)),
@@ -189,6 +190,10 @@ std::vector<CaseResult> replay_sam(const std::filesystem::path& folder) {
       results.push_back(detail::replay_prompt<Scalar>(context, model, io, kind));
     }
     results.push_back(detail::replay_preprocess(io, config));
+  }
+  if (std::filesystem::exists(folder / "predictor.safetensors")) {
+    results.push_back(
+        detail::replay_predictor<Scalar, Device>(context, model, load_safetensors(folder / "predictor.safetensors")));
   }
   if (std::filesystem::exists(folder / "sam_half_io.safetensors")) {
     results.push_back(

@@ -28,7 +28,7 @@ void check_training(const std::string& recipe, const std::string& rule) {
 }  // namespace
 
 TEST_CASE("replay of sam") {
-  check(cli::find_recipe("full_fine_tuning").on(cli::DeviceKind::cuda).replay_sam(SSAM_TEST_DIR "/golden"), 14);
+  check(cli::find_recipe("full_fine_tuning").on(cli::DeviceKind::cuda).replay_sam(SSAM_TEST_DIR "/golden"), 15);
 }
 TEST_CASE("replay of ssam_paper") { check_training("ssam", "paper"); }
 TEST_CASE("replay of ssam_release") { check_training("ssam", "release"); }

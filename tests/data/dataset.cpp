@@ -57,25 +57,26 @@ TEST_CASE("longest side: SAM's rounding") {
 TEST_CASE("the two padding rules") {
   Image image(1, 2);
   image.rgb = {124, 116, 104, 0, 255, 9};
-  const auto sam = preprocess(image, 2, sam_pixel_stats, PaddingRule::after_normalization);
+  const auto sam = preprocess(image, 2, {});
   CHECK(sam[0] == doctest::Approx((124 - 123.675) / 58.395));
   CHECK(sam[4] == doctest::Approx((255 - 116.28) / 57.12));
   CHECK(sam[6] == 0.0f);
-  const auto release = preprocess(image, 2, svdsam_release_pixel_stats, PaddingRule::before_normalization);
+  const auto release =
+      preprocess(image, 2, {.form = PreparationForm::release_window, .stats = svdsam_release_pixel_stats});
   CHECK(release[0] == doctest::Approx((124 - 123.675) / 53.395));
   CHECK(release[6] == doctest::Approx(-123.675 / 53.395));
   CHECK(release[11] == doctest::Approx(-103.53 / 57.375));
 }
 
-TEST_CASE("masks follow the image: nearest, padded with 0") {
+TEST_CASE("masks follow the image, padded with 0") {
   Mask mask(1, 2);
   mask.values = {1, 0};
-  CHECK(preprocess_mask(mask, 4).values == test::Bytes{1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
+  CHECK(preprocess_mask(mask, 4, {}).values == test::Bytes{1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
 }
 
 TEST_CASE("samples are items x labels of one split, absent labels included") {
   const Folder folder;
-  const Dataset data(small_set(folder), Split::train, 12, sam_pixel_stats, PaddingRule::after_normalization);
+  const Dataset data(small_set(folder), Split::train, 12, {});
   CHECK(data.size() == 4);
   CHECK(data.sample(3) == Sample{1, 1});
   CHECK(data.label_name(1) == "B");
@@ -93,15 +94,14 @@ TEST_CASE("samples are items x labels of one split, absent labels included") {
   CHECK(data.original_image(1) == load_image(folder / "1.png"));
   CHECK_THROWS_AS(data.sample(4), ShapeError);
   CHECK_THROWS_AS(data.sample(-1), ShapeError);
-  CHECK_THROWS_AS(Dataset(data.manifest(), Split::test, 12, sam_pixel_stats, PaddingRule::after_normalization),
-                  ConfigError);
+  CHECK_THROWS_AS(Dataset(data.manifest(), Split::test, 12, {}), ConfigError);
 }
 
 TEST_CASE("augmentation depends on seed, epoch and index only, not on cache or threads") {
   const Folder folder;
   const Manifest manifest = small_set(folder);
-  const Dataset cached(manifest, Split::train, 24, sam_pixel_stats, PaddingRule::after_normalization);
-  const Dataset uncached(manifest, Split::train, 24, sam_pixel_stats, PaddingRule::after_normalization, 0);
+  const Dataset cached(manifest, Split::train, 24, {});
+  const Dataset uncached(manifest, Split::train, 24, {}, 0);
   std::vector<Loaded> first(40), second(40);
   for (Index k = 0; k < 40; ++k) {
     first[static_cast<std::size_t>(k)] = load(cached, k % 4, AugmentationSeed{7, static_cast<std::uint64_t>(k / 4)});

@@ -55,8 +55,8 @@ TEST_CASE("A6 manifest: an unknown key is an error with a suggestion") {
   CHECK(test::contains(refusal(with_items(R"({"image": "a", "split": "train", "maskes": {}})")), "'masks'"));
   CHECK(test::contains(refusal(with_items(R"({"image": "a", "split": "trian", "masks": {}})")), "'train'"));
   CHECK(test::contains(refusal(with_items(R"({"image": "a", "split": "train", "masks": {"liver": "x"}})")), "'Liver'"));
-  CHECK(test::contains(refusal(R"({"labels": ["L"], "augment": {"rotation": true}, "items": [)" + item + "]}"),
-                       "known are"));
+  CHECK(
+      test::contains(refusal(R"({"labels": ["L"], "augment": {"zoom": true}, "items": [)" + item + "]}"), "known are"));
 }
 
 TEST_CASE("A6 manifest: wrong types") {
@@ -131,6 +131,7 @@ TEST_CASE("I2 an unknown colour that covers more than an edge") {
   Image image(10, 10);
   save_png(folder / "a.png", image);
   image.pixel(0, 0)[1] = 128;
+  image.pixel(5, 5)[0] = image.pixel(5, 5)[2] = 100;
   save_png(folder / "m.png", image);
   const Manifest manifest =
       load_manifest(folder.write("m.json", std::string(R"({"labels": ["L"], "colors": {"L": [100,0,100]},
@@ -154,7 +155,7 @@ TEST_CASE("I2 mask size differs, damaged and missing files: all are reported tog
   Index calls = 0;
   const Manifest manifest = load_manifest(folder.write("m.json", with_items(items)));
   const std::string found =
-      test::message_of<ConfigError>([&] { check_manifest(manifest, [&](Index, Index) { ++calls; }); });
+      test::message_of<ConfigError>([&] { check_manifest(manifest, {}, [&](Index, Index) { ++calls; }); });
   CHECK(test::contains(found, "32 problems"));
   CHECK(test::contains(found, "expected 4 x 4, found 4 x 5"));
   CHECK(test::contains(found, "truncated"));

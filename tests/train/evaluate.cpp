@@ -98,7 +98,7 @@ TEST_CASE("evaluations that cannot be done") {
   auto model = run.start();
   Context<Cpu> context(1);
   CHECK_THROWS_AS(evaluate(context, model, run.validation, run.features, 0), ConfigError);
-  const Dataset larger(run.manifest, Split::val, 64, run.config.pixel_stats, run.config.padding);
+  const Dataset larger(run.manifest, Split::val, 64, run.config.preparation);
   CHECK_THROWS_AS(evaluate(context, model, larger, run.features, 2), MismatchError);
   StateDict state;
   state.tensors["Liver"] = HostTensor::from(Shape{12}, std::vector<float>(12));

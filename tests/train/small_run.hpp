@@ -46,8 +46,8 @@ struct SmallRun {
 
   explicit SmallRun(int images = 5)
       : manifest(small_data(folder, images)),
-        data(manifest, ssam::Split::train, config.image_size, config.pixel_stats, config.padding),
-        validation(manifest, ssam::Split::val, config.image_size, config.pixel_stats, config.padding) {
+        data(manifest, ssam::Split::train, config.image_size, config.preparation),
+        validation(manifest, ssam::Split::val, config.image_size, config.preparation) {
     options.epochs = 3;
     options.batch = 3;
     options.lr = 1e-2;

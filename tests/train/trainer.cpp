@@ -153,7 +153,7 @@ TEST_CASE("a single label trains what is evaluated: its equal texts have no stat
   manifest["values"] = {{"Liver", 1}};
   manifest["background"] = {0, 2};
   const auto single = load_manifest(run.folder.write("single.json", manifest.dump()));
-  const Dataset data(single, Split::train, run.config.image_size, run.config.pixel_stats, run.config.padding);
+  const Dataset data(single, Split::train, run.config.image_size, run.config.preparation);
   TrainOptions options = run.options;
   options.epochs = 30;
   options.batch = 5;

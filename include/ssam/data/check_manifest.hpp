@@ -2,60 +2,218 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <optional>
 #include <ssam/core/error.hpp>
 #include <ssam/data/label_masks.hpp>
+#include <ssam/io/content_hash.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace ssam {
+
+/// What a data set is checked for.
+struct CheckOptions {
+  std::optional<Split> split = {};  ///< that one only; none: all
+  Index image_size = 0;             ///< the model's: says which labels vanish on the way to it; 0: not asked
+  Preparation preparation = {};     ///< how pictures get there
+  bool training = true;             ///< a training split without any label is an error
+};
+
+/// Masks of one label that hold pixels on disk and none at the model's size.
+struct VanishedLabel {
+  Index masks = 0;
+  std::string first = {};  ///< one of their images
+};
 
 /// What a complete pass over a data set found.
 struct ManifestReport {
   std::array<Index, 3> items{};                 ///< per split
   std::vector<std::array<Index, 3>> present{};  ///< per label and split: images on which the label is
+  std::vector<Index> full{};                    ///< per label: images that it covers to the last pixel
   Index far_off_pixels = 0;                     ///< of colour masks: blends at edges, given to the nearest label
+  std::vector<VanishedLabel> vanished{};        ///< per label
+  Index size_that_keeps = 0;                    ///< an image size at which nothing vanishes; 0: none was found
+  Index mapped = 0;                             ///< pictures whose stored values were mapped to 0..255
+  std::string mapped_example = {};
+  std::vector<std::string> warnings = {};  ///< what a reader should know before training, a line each
 };
+
+namespace detail {
+
+/// Goes through a data set once.
+class ManifestChecker {
+ public:
+  ManifestChecker(const Manifest& manifest, const CheckOptions& options) : manifest_(manifest), options_(options) {
+    report_.present.resize(manifest.labels.size());
+    report_.full.resize(manifest.labels.size());
+    report_.vanished.resize(manifest.labels.size());
+    for (const Index eighths : {12, 16, 24, 32, 48, 64, 96, 128}) {
+      const Index size = (options.image_size * eighths / 8 + 15) / 16 * 16;
+      if (size > 0 && size <= 4096) larger_.emplace_back(size, 0);
+    }
+  }
+
+  ManifestReport run(const std::function<void(Index, Index)>& progress) {
+    Index done = 0;
+    for (const ManifestItem& item : manifest_.items) {
+      ++done;
+      if (options_.split && item.split != *options_.split) continue;
+      ++report_.items[static_cast<std::size_t>(item.split)];
+      try {
+        check(item);
+      } catch (const Error& error) {
+        problems_.push_back(error.what());
+      }
+      if (progress) progress(done, static_cast<Index>(manifest_.items.size()));
+    }
+    check_labels();
+    if (!problems_.empty()) refuse();
+    warn();
+    return std::move(report_);
+  }
+
+ private:
+  void check(const ManifestItem& item) {
+    ImageNotes notes;
+    const Image image = load_image(item.image, options_.preparation.intensity, &notes);
+    find_copies(item, image);
+    if (notes.bits > 8 || options_.preparation.intensity.rule != Intensity::Rule::automatic) {
+      if (report_.mapped++ == 0) {
+        report_.mapped_example = item.image.filename().string() + ": " + shortest(notes.range.low) + ".." +
+                                 shortest(notes.range.high) + ", " + notes.range.reason;
+      }
+    }
+    UnknownCodes unknown;
+    const LabelMasks masks =
+        load_label_masks(manifest_, item, {image.height, image.width}, notes.orientation, &unknown);
+    check_codes(item, unknown, image.height * image.width);
+    for (std::size_t k = 0; k < manifest_.labels.size(); ++k) {
+      if (!masks.present(static_cast<Index>(k))) continue;
+      ++report_.present[k][static_cast<std::size_t>(item.split)];
+      const Mask mask = masks.binary(static_cast<Index>(k));
+      if (std::find(mask.values.begin(), mask.values.end(), 0) == mask.values.end()) ++report_.full[k];
+      if (options_.image_size > 0) check_size(item, k, mask);
+    }
+  }
+
+  void check_codes(const ManifestItem& item, const UnknownCodes& unknown, Index pixels) {
+    const bool colors = manifest_.coding == MaskCoding::colors;
+    if (colors) report_.far_off_pixels += unknown.pixels;
+    const std::string file = item.mask.string() + ": ";
+    if (unknown.most > (colors ? pixels / 100 : 0)) {
+      problems_.push_back(file + std::to_string(unknown.most) + " pixels of " + (colors ? "colour " : "value ") +
+                          unknown.most_of + ", which is neither a label nor in \"background\"");
+    } else if (unknown.solid > 0) {
+      problems_.push_back(file + "an area of colour " + unknown.solid_of +
+                          ", which is neither a label nor in \"background\" (" + std::to_string(unknown.solid) +
+                          " pixels that are no blend at an edge)");
+    }
+  }
+
+  void check_size(const ManifestItem& item, std::size_t label, const Mask& mask) {
+    const auto cells = [&](Index size) {
+      const Mask prepared = prepare_mask(mask, size, options_.preparation);
+      return std::count_if(prepared.values.begin(), prepared.values.end(), [](std::uint8_t v) { return v != 0; });
+    };
+    const auto left = cells(options_.image_size);
+    if (left == 0 && report_.vanished[label].masks++ == 0) report_.vanished[label].first = item.image.string();
+    if (left > 4) return;  // what is large here does not vanish at a larger size
+    for (auto& [size, vanished] : larger_) vanished += cells(size) == 0;
+  }
+
+  /// The same picture in two splits makes the scores of one of them worthless. One colour throughout is no picture.
+  void find_copies(const ManifestItem& item, const Image& image) {
+    const bool plain = std::equal(image.rgb.begin() + 3, image.rgb.end(), image.rgb.begin());
+    if (plain) return;
+    ContentHash hash;
+    hash.number(static_cast<std::uint64_t>(image.width));
+    hash.text({reinterpret_cast<const char*>(image.rgb.data()), image.rgb.size()});
+    const auto [known, added] = seen_.emplace(hash.hex(), &item);
+    if (added) return;
+    const ManifestItem& other = *known->second;
+    if (other.split == item.split) {
+      ++copies_;
+    } else {
+      problems_.push_back(item.image.string() + " (" + to_string(item.split) + ") is the same picture as " +
+                          other.image.string() + " (" + to_string(other.split) + "): remove one of them");
+    }
+  }
+
+  void check_labels() {
+    const auto train = static_cast<std::size_t>(Split::train);
+    Index present = 0;
+    for (const auto& counts : report_.present) present += counts[train];
+    if (options_.training && problems_.empty() && report_.items[train] > 0 && present == 0) {
+      problems_.push_back("no label is on any of the " + std::to_string(report_.items[train]) +
+                          " training images: every mask is blank, there is nothing to learn");
+    }
+  }
+
+  [[noreturn]] void refuse() const {
+    std::string list;
+    for (std::size_t i = 0; i < std::min<std::size_t>(problems_.size(), 20); ++i) list += "\n  " + problems_[i];
+    if (problems_.size() > 20) list += "\n  ...";
+    throw ConfigError("the data set " + manifest_.file.string() + " has " + std::to_string(problems_.size()) +
+                      (problems_.size() == 1 ? " problem:" : " problems:") + list);
+  }
+
+  void warn() {
+    const auto say = [&](const std::string& line) { report_.warnings.push_back(line); };
+    if (report_.mapped > 0) {
+      say(std::to_string(report_.mapped) + " pictures are mapped to 0..255, each by its own range (" +
+          report_.mapped_example + ")");
+    }
+    if (copies_ > 0) say(std::to_string(copies_) + " pictures are copies of others of their split");
+    for (std::size_t k = 0; k < manifest_.labels.size(); ++k) {
+      const std::string label = "label \"" + manifest_.labels[k] + "\"";
+      for (const Split split : {Split::train, Split::val, Split::test}) {
+        const auto s = static_cast<std::size_t>(split);
+        if (report_.items[s] == 0 || report_.present[k][s] > 0) continue;
+        say(label + " is on none of the " + std::to_string(report_.items[s]) + " " + to_string(split) + " images");
+      }
+      if (report_.full[k] > 0) say(label + " covers " + std::to_string(report_.full[k]) + " images completely");
+    }
+    warn_of_vanished();
+  }
+
+  void warn_of_vanished() {
+    for (std::size_t i = 0; i < larger_.size() && report_.size_that_keeps == 0; ++i) {
+      if (larger_[i].second == 0) report_.size_that_keeps = larger_[i].first;
+    }
+    for (std::size_t k = 0; k < manifest_.labels.size(); ++k) {
+      const VanishedLabel& gone = report_.vanished[k];
+      if (gone.masks == 0) continue;
+      Index present = 0;
+      for (const Index count : report_.present[k]) present += count;
+      report_.warnings.push_back(
+          "label \"" + manifest_.labels[k] + "\" vanishes from " + std::to_string(gone.masks) + " of " +
+          std::to_string(present) + " masks at " + std::to_string(options_.image_size) + " px (" + gone.first +
+          (gone.masks > 1 ? ", ...)" : ")") + " and would be trained or scored there as absent; " +
+          (report_.size_that_keeps > 0 ? "an image size of " + std::to_string(report_.size_that_keeps) + " keeps all"
+                                       : "cut the pictures into smaller ones"));
+    }
+  }
+
+  const Manifest& manifest_;
+  const CheckOptions& options_;
+  ManifestReport report_;
+  std::vector<std::string> problems_;
+  std::vector<std::pair<Index, Index>> larger_;      ///< image sizes, masks that vanish there
+  std::map<std::string, const ManifestItem*> seen_;  ///< by the picture's hash
+  Index copies_ = 0;
+};
+
+}  // namespace detail
 
 /// Opens every image and mask once, so that a run of days does not end at a damaged file. `progress(done, total)` is
 /// called after each item. Throws ConfigError that lists the first 20 problems and their number: files that do not
 /// decode, masks of another size than their image, grey values in no table, a colour in no table on more than 1 % of a
-/// mask.
-inline ManifestReport check_manifest(const Manifest& manifest,
+/// mask or as an area, one picture in two splits, nothing to train on. What may be meant is in `warnings`.
+inline ManifestReport check_manifest(const Manifest& manifest, const CheckOptions& options = {},
                                      const std::function<void(Index, Index)>& progress = nullptr) {
-  ManifestReport report;
-  report.present.resize(manifest.labels.size());
-  std::vector<std::string> problems;
-  Index done = 0;
-  for (const ManifestItem& item : manifest.items) {
-    const auto split = static_cast<std::size_t>(item.split);
-    ++report.items[split];
-    try {
-      const Image image = load_image(item.image);
-      UnknownCodes unknown;
-      const LabelMasks masks = load_label_masks(manifest, item, {image.height, image.width}, &unknown);
-      const bool colors = manifest.coding == MaskCoding::colors;
-      if (colors) report.far_off_pixels += unknown.pixels;
-      if (unknown.most > (colors ? image.height * image.width / 100 : 0)) {
-        problems.push_back(item.mask.string() + ": " + std::to_string(unknown.most) + " pixels of " +
-                           (colors ? "colour " : "value ") + unknown.most_of +
-                           ", which is neither a label nor in \"background\"");
-      }
-      for (std::size_t k = 0; k < manifest.labels.size(); ++k) {
-        const Mask mask = masks.binary(static_cast<Index>(k));
-        const bool present = std::find(mask.values.begin(), mask.values.end(), 1) != mask.values.end();
-        report.present[k][split] += present ? 1 : 0;
-      }
-    } catch (const Error& error) {
-      problems.push_back(error.what());
-    }
-    if (progress) progress(++done, static_cast<Index>(manifest.items.size()));
-  }
-  if (problems.empty()) return report;
-  std::string list;
-  for (std::size_t i = 0; i < std::min<std::size_t>(problems.size(), 20); ++i) list += "\n  " + problems[i];
-  if (problems.size() > 20) list += "\n  ...";
-  throw ConfigError("the data set " + manifest.file.string() + " has " + std::to_string(problems.size()) +
-                    (problems.size() == 1 ? " problem:" : " problems:") + list);
+  return detail::ManifestChecker(manifest, options).run(progress);
 }
 
 }  // namespace ssam

@@ -34,15 +34,16 @@ struct AugmentationSeed {
 class Dataset {
  public:
   /// Throws ConfigError when the split has no items, or `image_size` is not positive.
-  Dataset(Manifest manifest, Split split, Index image_size, const PixelStats& stats, PaddingRule rule,
+  Dataset(Manifest manifest, Split split, Index image_size, const Preparation& preparation,
           std::size_t cache_bytes = std::size_t{1} << 30)
-      : manifest_(std::move(manifest)), image_size_(image_size), stats_(stats), rule_(rule), room_(cache_bytes) {
+      : manifest_(std::move(manifest)), image_size_(image_size), preparation_(preparation), room_(cache_bytes) {
     for (std::size_t i = 0; i < manifest_.items.size(); ++i) {
       if (manifest_.items[i].split == split) items_.push_back(i);
     }
     if (items_.empty()) {
-      throw ConfigError(
-          ErrorText{.what = "the split \"" + to_string(split) + "\" has no items", .where = manifest_.file.string()});
+      throw ConfigError(ErrorText{.what = "the split \"" + to_string(split) + "\" has no items",
+                                  .where = manifest_.file.string(),
+                                  .found = split_counts(manifest_)});
     }
     if (image_size <= 0) throw ConfigError("the image size of a data set must be positive");
     cache_.resize(items_.size());
@@ -54,6 +55,7 @@ class Dataset {
   Index image_size() const { return image_size_; }
   const std::vector<std::string>& labels() const { return manifest_.labels; }
   const Manifest& manifest() const { return manifest_; }
+  const Preparation& preparation() const { return preparation_; }
 
   /// Throws ShapeError outside [0, size()).
   Sample sample(Index i) const {
@@ -69,49 +71,53 @@ class Dataset {
   const ManifestItem& item(Index index) const { return manifest_.items[items_[static_cast<std::size_t>(index)]]; }
 
   /// Writes sample i: the normalised, padded image [image_size, image_size, 3] and its mask [image_size, image_size] of
-  /// 0 and 1. Without `augmentation` as stored; with it, changed by the manifest's settings in a way that depends on
-  /// (seed, epoch, i) only. `image_hwc` or `mask_hw` may be null: not wanted. Throws as `load_image`.
+  /// 0 and 1 (with soft masks, of the covered fractions). Without `augmentation` as stored; with it, changed by the
+  /// manifest's settings in a way that depends on (seed, epoch, i) only. `image_hwc` or `mask_hw` may be null: not
+  /// wanted. Throws as `load_image`.
   void load(Index i, const std::optional<AugmentationSeed>& augmentation, float* image_hwc, float* mask_hw) const {
     const Sample wanted = sample(i);
     const std::shared_ptr<const Item> item = fetch(wanted.item);
-    Mask mask = item->masks.binary(wanted.label);
+    const Mask& stored = item->masks[static_cast<std::size_t>(wanted.label)];
+    Mask mask = stored.values.empty() ? Mask(item->image.height, item->image.width) : stored;
     if (augmentation) {
       Random random(augmentation->seed,
                     augmentation->epoch * static_cast<std::uint64_t>(size()) +
                         static_cast<std::uint64_t>(augmentation->like < 0 ? i : augmentation->like));
       Image image = item->image;
       apply(draw_augmentation(manifest_.augment, random), image, mask);
-      if (image_hwc != nullptr) normalize_and_pad(image, image_size_, stats_, rule_, image_hwc);
+      if (image_hwc != nullptr) normalize_and_pad(image, image_size_, preparation_, image_hwc);
     } else if (image_hwc != nullptr) {
-      normalize_and_pad(item->image, image_size_, stats_, rule_, image_hwc);
+      normalize_and_pad(item->image, image_size_, preparation_, image_hwc);
     }
     if (mask_hw == nullptr) return;
     std::fill_n(mask_hw, image_size_ * image_size_, 0.0f);
     for (Index y = 0; y < mask.height; ++y) {
-      for (Index x = 0; x < mask.width; ++x) mask_hw[y * image_size_ + x] = mask.at(y, x);
+      for (Index x = 0; x < mask.width; ++x) mask_hw[y * image_size_ + x] = mask_target(mask.at(y, x), preparation_);
     }
   }
 
   /// Size of an item's image on disk. Throws as `load_image`.
   ImageSize original_size(Index item) const { return fetch(item)->original; }
   /// An item's image as it is on disk.
-  Image original_image(Index item_index) const { return load_image(item(item_index).image); }
-  /// All masks of an item at the size of the image on disk. Throws as `load_index_mask`.
+  Image original_image(Index item_index) const { return load_image(item(item_index).image, preparation_.intensity); }
+  /// All masks of an item at the size of the image on disk. Throws as `load_label_masks`.
   LabelMasks original_masks(Index item_index) const {
-    return load_label_masks(manifest_, item(item_index), original_size(item_index));
+    const auto stored = fetch(item_index);
+    return load_label_masks(manifest_, item(item_index), stored->original, stored->orientation);
   }
-  /// The mask (0 and 1) of sample i at the size of the image on disk. Throws as `load_index_mask`.
+  /// The mask (0 and 1) of sample i at the size of the image on disk. Throws as `load_label_masks`.
   Mask original_mask(Index i) const {
     const Sample wanted = sample(i);
     return original_masks(wanted.item).binary(wanted.label);
   }
 
  private:
-  /// An item, longest side at image_size, not padded.
+  /// An item, prepared but not padded.
   struct Item {
     Image image;
-    LabelMasks masks;
+    std::vector<Mask> masks;  ///< one per label, an empty one where the label is absent
     ImageSize original;
+    int orientation = 1;
   };
 
   std::shared_ptr<const Item> fetch(Index index) const {
@@ -120,12 +126,19 @@ class Dataset {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (cache_[place]) return cache_[place];
     }
-    const Image image = load_image(item(index).image);
-    const ImageSize original{image.height, image.width};
-    const ImageSize size = resize_longest_side(image.height, image.width, image_size_);
-    auto decoded = std::make_shared<const Item>(
-        Item{resize(image, size), load_label_masks(manifest_, item(index), original).resized(size), original});
-    const std::size_t bytes = decoded->image.rgb.size() + decoded->masks.bytes();
+    ImageNotes notes;
+    const Image image = load_image(item(index).image, preparation_.intensity, &notes);
+    auto decoded = std::make_shared<Item>();
+    decoded->original = {image.height, image.width};
+    decoded->orientation = notes.orientation;
+    decoded->image = prepare_image(image, image_size_, preparation_);
+    std::size_t bytes = decoded->image.rgb.size();
+    const LabelMasks masks = load_label_masks(manifest_, item(index), decoded->original, notes.orientation);
+    for (Index label = 0; label < static_cast<Index>(labels().size()); ++label) {
+      decoded->masks.push_back(masks.present(label) ? prepare_mask(masks.binary(label), image_size_, preparation_)
+                                                    : Mask{});
+      bytes += decoded->masks.back().values.size();
+    }
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!cache_[place] && bytes <= room_) {
       room_ -= bytes;
@@ -137,8 +150,7 @@ class Dataset {
   Manifest manifest_;
   std::vector<std::size_t> items_;  ///< places in manifest_.items
   Index image_size_;
-  PixelStats stats_;
-  PaddingRule rule_;
+  Preparation preparation_;
   mutable std::mutex mutex_;
   mutable std::vector<std::shared_ptr<const Item>> cache_;
   mutable std::size_t room_;

@@ -6,6 +6,7 @@
 #include <span>
 #include <ssam/core/error.hpp>
 #include <ssam/core/shape.hpp>
+#include <ssam/data/exif.hpp>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,8 @@ struct ImageHeader {
   int bits = 8;          ///< per channel (per pixel for palette images)
   int channels = 3;      ///< as stored: 1 grey or palette, 2 grey + alpha, 3 colour, 4 colour + alpha
   bool palette = false;  ///< pixels are indices into a table of colours
+  int significant = 0;   ///< bits per channel that count (PNG's sBIT), where the file says so
+  int orientation = 1;   ///< EXIF's, 1..8: how the stored picture has to be turned
 };
 
 /// Largest image that is decoded at all, in pixels.
@@ -124,6 +127,12 @@ inline ImageHeader inspect_png(const HeaderReader& file) {
     if (first) header = read_ihdr(file, offset + 8, length);
     first = false;
     if (type == "PLTE") palette = true;
+    if (type == "sBIT" && length > 0 && !header.palette) {
+      for (std::size_t i = 0; i < std::min<std::size_t>(length, 3); ++i) {
+        header.significant = std::max(header.significant, static_cast<int>(file.u8(offset + 8 + i)));
+      }
+    }
+    if (type == "eXIf") header.orientation = exif_orientation(file.take(offset + 8, length));
     if (type == "IDAT") compressed += length;
     if (type == "IEND") break;
     offset += 12 + length;
@@ -165,6 +174,7 @@ inline ImageHeader read_sof(const HeaderReader& file, std::size_t data) {
 inline ImageHeader inspect_jpeg(const HeaderReader& file) {
   ImageHeader header;
   bool frame = false, scan = false;
+  int orientation = 1;
   for (std::size_t offset = 2;;) {
     if (file.u8(offset) != 0xFF) file.fail("a JPEG marker was expected", offset, "the file is damaged");
     while (file.u8(offset + 1) == 0xFF) ++offset;  // fill bytes
@@ -174,6 +184,12 @@ inline ImageHeader inspect_jpeg(const HeaderReader& file) {
     const std::size_t length = file.big16(offset + 2);
     if (length < 2) file.fail("a JPEG segment of impossible length", offset);
     file.take(offset + 2, length);
+    const auto segment = file.take(offset + 4, length - 2);
+    constexpr std::string_view exif("Exif\0\0", 6);
+    if (marker == 0xE1 &&
+        std::string_view(reinterpret_cast<const char*>(segment.data()), segment.size()).starts_with(exif)) {
+      orientation = exif_orientation(segment.subspan(exif.size()));
+    }
     const bool any_frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
     if (any_frame) {
       if (marker > 0xC2) file.fail("a lossless, hierarchical or arithmetic JPEG", offset, "convert it to PNG");
@@ -189,6 +205,7 @@ inline ImageHeader inspect_jpeg(const HeaderReader& file) {
     }
   }
   if (!scan) file.fail("a JPEG without picture data", file.size());
+  header.orientation = orientation;
   return header;
 }
 

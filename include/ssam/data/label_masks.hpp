@@ -5,8 +5,8 @@
 #include <limits>
 #include <map>
 #include <ssam/core/error.hpp>
-#include <ssam/data/image.hpp>
 #include <ssam/data/manifest.hpp>
+#include <ssam/data/mask_file.hpp>
 #include <ssam/data/preprocess.hpp>
 #include <string>
 #include <utility>
@@ -26,6 +26,13 @@ class LabelMasks {
 
   const ImageSize& size() const { return size_; }
 
+  /// Whether `label` has any pixel.
+  bool present(Index label) const {
+    const Mask& source = masks_[exclusive_ ? 0 : static_cast<std::size_t>(label)];
+    return std::any_of(source.values.begin(), source.values.end(),
+                       [&](std::uint8_t value) { return exclusive_ ? value == label + 1 : value != 0; });
+  }
+
   /// 1 where `label` is, else 0.
   Mask binary(Index label) const {
     const Mask& source = masks_[exclusive_ ? 0 : static_cast<std::size_t>(label)];
@@ -36,23 +43,6 @@ class LabelMasks {
     return mask;
   }
 
-  /// The same in another size (nearest value).
-  LabelMasks resized(ImageSize to) const {
-    LabelMasks result = *this;
-    result.size_ = to;
-    for (Mask& mask : result.masks_) {
-      if (!mask.values.empty()) mask = resize(mask, to);
-    }
-    return result;
-  }
-
-  /// Bytes held.
-  std::size_t bytes() const {
-    std::size_t total = 0;
-    for (const Mask& mask : masks_) total += mask.values.size();
-    return total;
-  }
-
  private:
   ImageSize size_;
   std::vector<Mask> masks_;
@@ -61,9 +51,11 @@ class LabelMasks {
 
 /// Pixels of one mask file that its table does not know.
 struct UnknownCodes {
-  Index pixels = 0;          ///< grey values in no table; colours farther than `far_color` from every known one
-  Index most = 0;            ///< pixels of the most frequent one of them
-  std::string most_of = {};  ///< that one: "77" or "(1, 2, 3)"
+  Index pixels = 0;           ///< grey values in no table; colours farther than `far_color` from every known one
+  Index most = 0;             ///< pixels of the most frequent one of them
+  std::string most_of = {};   ///< that one: "77" or "(1, 2, 3)"
+  Index solid = 0;            ///< colours only: pixels whose four neighbours have the same unknown colour: no blend
+  std::string solid_of = {};  ///< such a colour
 };
 
 /// Colours nearer than this (Euclidean) to a known one are that one, blurred. Anti-aliased edges lie farther.
@@ -88,6 +80,25 @@ UnknownCodes summarize_unknown(const std::map<Code, Index>& counts) {
     unknown.most_of = code_text(code);
   }
   return unknown;
+}
+
+/// Edges are blends of two colours and a pixel or two wide: an unknown colour with itself on all four sides is none.
+inline void count_solid(const Image& colored, const std::map<Color, Index>& unknown, UnknownCodes& codes) {
+  const auto color_at = [&](Index y, Index x) {
+    const std::uint8_t* p = colored.pixel(y, x);
+    return Color{p[0], p[1], p[2]};
+  };
+  for (Index y = 1; y + 1 < colored.height; ++y) {
+    for (Index x = 1; x + 1 < colored.width; ++x) {
+      const Color color = color_at(y, x);
+      if (color != color_at(y, x - 1) || color != color_at(y, x + 1) || color != color_at(y - 1, x) ||
+          color != color_at(y + 1, x) || unknown.count(color) == 0) {
+        continue;
+      }
+      ++codes.solid;
+      codes.solid_of = code_text(color);
+    }
+  }
 }
 
 }  // namespace detail
@@ -142,37 +153,63 @@ inline std::pair<Mask, UnknownCodes> classify_colors(const Image& colored, const
     result.values[i] = last->second.first;
     if (last->second.second) ++unknown[color];
   }
-  return {std::move(result), detail::summarize_unknown(unknown)};
+  UnknownCodes codes = detail::summarize_unknown(unknown);
+  if (codes.pixels > 0) detail::count_solid(colored, unknown, codes);
+  return {std::move(result), codes};
 }
 
-/// Reads the masks of one item for an image of `size`. Throws as `load_index_mask`, and FormatError when a mask has
-/// another size than the image. `unknown`: what the tables do not know, if asked for.
+namespace detail {
+
+/// Refuses a mask that does not lie on its image: of another size, or turned otherwise by EXIF.
+inline void check_on_image(const std::string& mask, Index height, Index width, int mask_orientation, ImageSize size,
+                           int image_orientation) {
+  const bool fits = height == size.height && width == size.width;
+  // Where the sides differ and are exchanged, a mask of the upright size can only have been drawn on the upright
+  // picture.
+  const bool told = exchanges_sides(image_orientation) && size.height != size.width;
+  if (mask_orientation != image_orientation && !(fits && told && mask_orientation == 1)) {
+    throw FormatError(ErrorText{
+        .what = "the image is turned by its EXIF orientation and the mask is not turned alike: which pixels belong "
+                "together?",
+        .where = mask,
+        .expected = "EXIF orientation " + std::to_string(image_orientation) + ", as the image has",
+        .found = mask_orientation == 1 ? "none" : std::to_string(mask_orientation),
+        .advice = "store the image without EXIF orientation: `exiftran -ai image.jpg` (or `mogrify -auto-orient`) if "
+                  "the mask was drawn on the picture as viewers show it, `exiftool -Orientation= image.jpg` if on the "
+                  "stored pixels"});
+  }
+  if (fits) return;
+  throw FormatError(ErrorText{.what = "a mask has another size than its image",
+                              .where = mask,
+                              .expected = std::to_string(size.height) + " x " + std::to_string(size.width),
+                              .found = std::to_string(height) + " x " + std::to_string(width)});
+}
+
+}  // namespace detail
+
+/// Reads the masks of one item for an image of `size` that its EXIF `orientation` has turned already. Throws as the
+/// readers of masks, and FormatError when a mask has another size or orientation than the image. `unknown`: what the
+/// tables do not know, if asked for.
 inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem& item, ImageSize size,
-                                   UnknownCodes* unknown = nullptr) {
-  const auto check_size = [&](const std::filesystem::path& path, const auto& mask) {
-    if (mask.height == size.height && mask.width == size.width) return;
-    throw FormatError(ErrorText{.what = "a mask has another size than its image",
-                                .where = path.string(),
-                                .expected = std::to_string(size.height) + " x " + std::to_string(size.width),
-                                .found = std::to_string(mask.height) + " x " + std::to_string(mask.width)});
+                                   int orientation = 1, UnknownCodes* unknown = nullptr) {
+  const auto grey = [&](const std::filesystem::path& path, StoredMask stored) {
+    detail::check_on_image(path.string(), stored.values.height, stored.values.width, stored.orientation, size,
+                           orientation);
+    return std::move(stored.values);
   };
   if (manifest.coding == MaskCoding::files) {
     std::vector<Mask> masks(item.masks.size());
     for (std::size_t k = 0; k < masks.size(); ++k) {
-      if (item.masks[k].empty()) continue;
-      masks[k] = load_index_mask(item.masks[k]);
-      check_size(item.masks[k], masks[k]);
+      if (!item.masks[k].empty()) masks[k] = grey(item.masks[k], load_binary_mask(item.masks[k], manifest.instances));
     }
     return {size, std::move(masks)};
   }
   const auto classify = [&] {
     if (manifest.coding == MaskCoding::values) {
-      const Mask grey = load_index_mask(item.mask);
-      check_size(item.mask, grey);
-      return classify_values(grey, manifest);
+      return classify_values(grey(item.mask, load_index_mask(item.mask)), manifest);
     }
-    const Image colored = load_color_mask(item.mask);
-    check_size(item.mask, colored);
+    const auto [colored, turned] = load_color_mask(item.mask);
+    detail::check_on_image(item.mask.string(), colored.height, colored.width, turned, size, orientation);
     return classify_colors(colored, manifest);
   };
   auto [classes, codes] = classify();

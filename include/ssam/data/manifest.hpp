@@ -27,7 +27,7 @@ inline const std::string& to_string(Split split) { return split_names()[static_c
 
 /// How the masks of a data set say which label a pixel has.
 enum class MaskCoding {
-  files,   ///< one file per label, value > 0
+  files,   ///< one file per label: 0 and another value
   values,  ///< one file per image, the grey value names the label
   colors,  ///< one file per image, the nearest colour names the label
 };
@@ -46,8 +46,9 @@ struct ManifestItem {
 ///      "values": {"Liver": 21, "Kidney": 22},                  // with "mask": grey value of each label, or
 ///      "colors": {"Liver": [100,0,100], "Kidney": [255,255,0]} // with "mask": colour of each label
 ///      "background": [0, 50],                                  // further grey values or colours that are no label
-///      "augment": {"flip": true, "saturation": false, "brightness": true},
-///      "items": [{"image": "a.png", "split": "train", "mask": "a_mask.png"},                // one mask file, or
+///      "instances": true,                                      // with "masks": every value > 0 is an object of the
+///      label "augment": {"rotation": true, "flip": true, "saturation": false, "brightness": true}, "items": [{"image":
+///      "a.png", "split": "train", "mask": "a_mask.png"},                // one mask file, or
 ///                {"image": "b.png", "split": "val", "masks": {"Liver": "b_liver.png"}}]}    // one per present label
 struct Manifest {
   std::filesystem::path file;
@@ -57,9 +58,21 @@ struct Manifest {
   std::vector<Color> colors;                    ///< coding colors: of each label
   std::vector<std::uint8_t> background_values;  ///< coding values: what else may occur; 0 when not given
   std::vector<Color> background_colors;         ///< coding colors: what else may occur; black when not given
+  bool instances = false;                       ///< coding files: values count objects
   AugmentationSettings augment;
   std::vector<ManifestItem> items;
 };
+
+/// "3 train, 0 val, 2 test": what each split holds.
+inline std::string split_counts(const Manifest& manifest) {
+  std::array<Index, 3> counts{};
+  for (const ManifestItem& item : manifest.items) ++counts[static_cast<std::size_t>(item.split)];
+  std::string text;
+  for (std::size_t split = 0; split < counts.size(); ++split) {
+    text += (split == 0 ? "" : ", ") + std::to_string(counts[split]) + " " + split_names()[split];
+  }
+  return text;
+}
 
 namespace detail {
 
@@ -72,12 +85,17 @@ class ManifestReader {
 
   Manifest read() {
     const Json root = parse_json(read_file(path_, std::size_t{256} << 20), path_.string());
-    check_keys(root, "the manifest", {"labels", "items", "values", "colors", "background", "augment"},
+    check_keys(root, "the manifest", {"labels", "items", "values", "colors", "background", "instances", "augment"},
                {"labels", "items"});
     Manifest manifest;
     manifest.file = path_;
     manifest.labels = read_labels(root["labels"]);
     read_coding(root, manifest);
+    if (root.contains("instances")) {
+      if (!root["instances"].is_boolean()) fail("true or false was expected", "instances");
+      if (manifest.coding != MaskCoding::files) fail("\"instances\" beside \"values\" or \"colors\"", "instances");
+      manifest.instances = root["instances"].get<bool>();
+    }
     if (root.contains("augment")) read_augment(root["augment"], manifest.augment);
     read_items(root["items"], manifest);
     return manifest;
@@ -170,12 +188,13 @@ class ManifestReader {
   }
 
   void read_augment(const Json& object, AugmentationSettings& settings) const {
-    check_keys(object, "augment", {"flip", "saturation", "brightness"}, {});
+    check_keys(object, "augment", {"rotation", "flip", "saturation", "brightness"}, {});
     const auto read = [&](const char* key, bool& value) {
       if (!object.contains(key)) return;
       if (!object[key].is_boolean()) fail("true or false was expected", std::string("augment, ") + key);
       value = object[key].get<bool>();
     };
+    read("rotation", settings.rotation);
     read("flip", settings.flip);
     read("saturation", settings.saturation);
     read("brightness", settings.brightness);

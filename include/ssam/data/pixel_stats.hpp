@@ -8,17 +8,12 @@ namespace ssam {
 struct PixelStats {
   std::array<float, 3> mean;
   std::array<float, 3> std;
+  constexpr bool operator==(const PixelStats&) const = default;
 };
 
 /// SAM's own.
 inline constexpr PixelStats sam_pixel_stats{{123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}};
 /// Those of the published S-SAM code (53.395 where SAM has 58.395).
 inline constexpr PixelStats svdsam_release_pixel_stats{{123.675f, 116.28f, 103.53f}, {53.395f, 57.12f, 57.375f}};
-
-/// What the padding below and right of a non-square image holds.
-enum class PaddingRule {
-  after_normalization,   ///< SAM: normalise, then pad with 0 (the mean colour)
-  before_normalization,  ///< published S-SAM code: pad with black, then normalise
-};
 
 }  // namespace ssam

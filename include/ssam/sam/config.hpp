@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <ssam/core/error.hpp>
 #include <ssam/core/shape.hpp>
-#include <ssam/data/pixel_stats.hpp>
+#include <ssam/data/preparation.hpp>
 
 namespace ssam {
 
@@ -32,8 +32,7 @@ struct SamConfig {
   bool dense_prompt = true;
   /// An adapter whose neck convolutions were published without padding is built that way.
   bool published_padding = false;
-  PixelStats pixel_stats = sam_pixel_stats;
-  PaddingRule padding = PaddingRule::after_normalization;
+  Preparation preparation = {};  ///< of pictures and masks
 
   constexpr bool is_global(Index block) const { return window == 0 || ((global_blocks >> block) & 1u) != 0; }
   /// Side of the token grid.
@@ -81,7 +80,7 @@ constexpr SamConfig vit_h(Index image_size = 1024) {
 }
 
 /// The model S-SAM's authors published: no windows, no relative positions, no positional terms in the decoder's blocks,
-/// no dense prompt, another epsilon, another pixel deviation, padding before normalisation.
+/// no dense prompt, another epsilon, another preparation of pictures and pixel deviation.
 constexpr SamConfig svdsam_release(SamConfig config) {
   config.window = 0;
   config.relative_positions = false;
@@ -89,8 +88,8 @@ constexpr SamConfig svdsam_release(SamConfig config) {
   config.decoder_positions = false;
   config.dense_prompt = false;
   config.published_padding = true;
-  config.pixel_stats = svdsam_release_pixel_stats;
-  config.padding = PaddingRule::before_normalization;
+  config.preparation.form = PreparationForm::release_window;
+  config.preparation.stats = svdsam_release_pixel_stats;
   return config;
 }
 

@@ -128,7 +128,8 @@ class Evaluator {
 
   /// One mask [1, h, w] of logits against the truth, at the size of the image on disk.
   void score(Index label, ConstView low_res, const LabelMasks& truth) {
-    const ImageSize original = truth.size(), inside = resize_longest_side(original.height, original.width, size_);
+    const ImageSize original = truth.size();
+    const ImageSize inside = prepared_size(original.height, original.width, size_, data_.preparation());
     WorkspaceScope<Device> scope(context_);
     const View logits = postprocess_masks<Scalar>(context_, low_res.reshape({1, 1, low_res.dim(1), low_res.dim(2)}),
                                                   size_, inside.height, inside.width, original.height, original.width);

@@ -1,0 +1,151 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdint>
+#include <span>
+#include <ssam/core/closest_name.hpp>
+#include <ssam/core/error.hpp>
+#include <ssam/core/shape.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ssam {
+
+/// Which stored values of a picture become 0 and 255. Pictures of 8 bits stay as they are unless a rule is given;
+/// those of more bits say how many of them count (PNG's sBIT chunk), or else are mapped by percentiles.
+struct Intensity {
+  enum class Rule {
+    automatic,   ///< 8 bits as they are; more: the file's own word on its range, else percentiles 0.5 and 99.5
+    percentile,  ///< between the `low`-th and the `high`-th percentile of the picture's values
+    window,      ///< between the stored values `low` and `high`
+  };
+  Rule rule = Rule::automatic;
+  double low = 0, high = 0;
+
+  constexpr bool operator==(const Intensity&) const = default;
+};
+
+/// A named window: stored values are Hounsfield units.
+struct NamedWindow {
+  const char* name;
+  double low, high;
+};
+/// Radiology's customary windows of computed tomography: level -+ width / 2.
+inline constexpr std::array<NamedWindow, 6> named_windows{{{"abdomen", -160, 240},
+                                                           {"liver", -45, 105},
+                                                           {"mediastinum", -125, 225},
+                                                           {"lung", -1350, 150},
+                                                           {"bone", -500, 1300},
+                                                           {"brain", 0, 80}}};
+
+namespace detail {
+
+/// The shortest text that reads back as the same number.
+inline std::string shortest(double value) {
+  std::array<char, 32> text{};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  return {text.data(), end};
+}
+
+/// "LOW,HIGH" with LOW < HIGH; false for anything else.
+inline bool read_range(std::string_view text, double& low, double& high) {
+  const char* const end = text.data() + text.size();
+  const auto first = std::from_chars(text.data(), end, low);
+  if (first.ec != std::errc{} || first.ptr == end || *first.ptr != ',') return false;
+  const auto second = std::from_chars(first.ptr + 1, end, high);
+  return second.ec == std::errc{} && second.ptr == end && std::isfinite(low) && std::isfinite(high) && low < high;
+}
+
+}  // namespace detail
+
+/// "auto", "percentile:LOW,HIGH" or "window:LOW,HIGH".
+inline std::string to_string(const Intensity& intensity) {
+  if (intensity.rule == Intensity::Rule::automatic) return "auto";
+  return (intensity.rule == Intensity::Rule::percentile ? "percentile:" : "window:") + detail::shortest(intensity.low) +
+         "," + detail::shortest(intensity.high);
+}
+
+/// The inverse; also "percentile" (0.5 and 99.5) and the names of `named_windows`. Throws ConfigError.
+inline Intensity parse_intensity(const std::string& text) {
+  constexpr std::string_view percentile = "percentile", window = "window:";
+  if (text == "auto") return {};
+  if (text == percentile) return {Intensity::Rule::percentile, 0.5, 99.5};
+  std::vector<std::string> known{"auto", "percentile", "percentile:LOW,HIGH", "window:LOW,HIGH"};
+  for (const NamedWindow& named : named_windows) {
+    if (text == named.name) return {Intensity::Rule::window, named.low, named.high};
+    known.emplace_back(named.name);
+  }
+  const std::string_view view = text;
+  Intensity parsed;
+  if (view.starts_with(window) && detail::read_range(view.substr(window.size()), parsed.low, parsed.high)) {
+    parsed.rule = Intensity::Rule::window;
+    return parsed;
+  }
+  if (view.starts_with("percentile:") &&
+      detail::read_range(view.substr(percentile.size() + 1), parsed.low, parsed.high) && parsed.low >= 0 &&
+      parsed.high <= 100) {
+    parsed.rule = Intensity::Rule::percentile;
+    return parsed;
+  }
+  throw ConfigError(ErrorText{.what = "unknown intensity range '" + text + "'", .advice = suggest_name(text, known)});
+}
+
+/// Stored values that become 0 and 255, and why.
+struct IntensityRange {
+  double low = 0, high = 255;
+  std::string reason = {};
+};
+
+namespace detail {
+
+/// NumPy's percentile (linear interpolation) of a histogram of whole numbers.
+inline double percentile(std::span<const std::uint64_t> histogram, double percent) {
+  std::uint64_t count = 0;
+  for (const std::uint64_t bin : histogram) count += bin;
+  const double place = percent / 100 * static_cast<double>(count - 1), before = std::floor(place);
+  const auto value_at = [&](double index) {
+    std::uint64_t seen = 0;
+    for (std::size_t value = 0; value < histogram.size(); ++value) {
+      seen += histogram[value];
+      if (static_cast<double>(seen) > index) return static_cast<double>(value);
+    }
+    return static_cast<double>(histogram.size() - 1);
+  };
+  const double low = value_at(before);
+  return low + (place - before) * (value_at(std::ceil(place)) - low);
+}
+
+}  // namespace detail
+
+/// The range of a picture whose values are whole numbers. `bits` are stored per value, `significant` of them count
+/// (0: the file does not say).
+inline IntensityRange intensity_range(std::span<const std::uint16_t> values, int bits, int significant,
+                                      const Intensity& intensity) {
+  using Rule = Intensity::Rule;
+  if (intensity.rule == Rule::window) return {intensity.low, intensity.high, "window"};
+  if (intensity.rule == Rule::automatic && bits <= 8) return {0, 255, "8 bits"};
+  if (intensity.rule == Rule::automatic && significant > 0 && significant <= bits) {
+    // PNG wants values spread over all bits; many write them as they are.
+    const auto most = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
+    const double raw = std::ldexp(1.0, significant) - 1;
+    return {0, most <= raw ? raw : std::ldexp(1.0, bits) - 1, "the file says " + std::to_string(significant) + " bits"};
+  }
+  const bool chosen = intensity.rule == Rule::percentile;
+  const double low = chosen ? intensity.low : 0.5, high = chosen ? intensity.high : 99.5;
+  std::vector<std::uint64_t> histogram(65536);
+  for (const std::uint16_t value : values) ++histogram[value];
+  return {detail::percentile(histogram, low), detail::percentile(histogram, high),
+          "percentiles " + detail::shortest(low) + " and " + detail::shortest(high)};
+}
+
+/// A stored value as 0..255; what lies outside the range is cut off.
+inline std::uint8_t map_intensity(double value, const IntensityRange& range) {
+  if (!(range.high > range.low)) return 0;
+  return static_cast<std::uint8_t>(std::clamp((value - range.low) / (range.high - range.low), 0.0, 1.0) * 255 + 0.5);
+}
+
+}  // namespace ssam
