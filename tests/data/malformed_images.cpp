@@ -175,6 +175,54 @@ TEST_CASE("I1 JPEG: EXIF orientation is applied") {
   CHECK(mirrored.pixel(8, 4)[2] > 200);
 }
 
+TEST_CASE("I1 JPEG: every EXIF orientation, and those of PNG's eXIf") {
+  // Red stands left, blue right; after turning, red is where a viewer shows it.
+  const auto red = [](const Image& image) {
+    const Index h = image.height, w = image.width;
+    const auto is_red = [&](Index y, Index x) { return image.pixel(y, x)[0] > 150 && image.pixel(y, x)[2] < 100; };
+    return std::string(is_red(h / 2, w / 8)       ? "left"
+                       : is_red(h / 2, w - w / 8) ? "right"
+                       : is_red(h / 8, w / 2)     ? "top"
+                                                  : "bottom");
+  };
+  const char* places[] = {"left", "right", "right", "left", "top", "top", "bottom", "bottom"};
+  for (std::uint8_t orientation = 1; orientation <= 8; ++orientation) {
+    CAPTURE(int{orientation});
+    CHECK(red(loaded(test::with_orientation(test::red_blue_jpeg(), orientation))) == places[orientation - 1]);
+  }
+  CHECK(red(loaded(test::with_orientation(test::red_blue_jpeg(), 9))) == "left");  // no orientation at all
+  const Png png{.width = 2, .height = 1, .lines = {0, 10, 20}};
+  Bytes turned = png.bytes(), chunk;
+  test::append_chunk(chunk, "eXIf",
+                     {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0});
+  turned.insert(turned.begin() + 33, chunk.begin(), chunk.end());
+  CHECK(grey_rgb(loaded(turned)) == Bytes{20, 10});
+}
+
+TEST_CASE("I1 JPEG: picture data that ends early is refused, though the end marker is there") {
+  cv::Mat picture(64, 64, CV_8UC3);
+  cv::randu(picture, 0, 255);
+  for (const bool progressive : {false, true}) {
+    Bytes jpeg;
+    cv::imencode(".jpg", picture, jpeg, {cv::IMWRITE_JPEG_PROGRESSIVE, progressive ? 1 : 0});
+    CHECK(refusal(jpeg) == "");
+    for (const std::size_t lost : {jpeg.size() / 3, jpeg.size() / 10, std::size_t{40}}) {
+      Bytes cut(jpeg.begin(), jpeg.end() - static_cast<std::ptrdiff_t>(lost));
+      while (cut.back() == 0xFF) cut.pop_back();
+      cut.insert(cut.end(), {0xFF, 0xD9});
+      CAPTURE(lost);
+      CHECK(test::contains(refusal(cut), "damaged"));
+    }
+  }
+  Bytes garbled;
+  cv::imencode(".jpg", picture, garbled, {cv::IMWRITE_JPEG_RST_INTERVAL, 1});
+  std::size_t marker = garbled.size() / 2;
+  while (!(garbled[marker] == 0xFF && garbled[marker + 1] >= 0xD0 && garbled[marker + 1] <= 0xD7)) ++marker;
+  garbled.erase(garbled.begin() + static_cast<std::ptrdiff_t>(marker) - 6,
+                garbled.begin() + static_cast<std::ptrdiff_t>(marker) + 6);
+  CHECK(test::contains(refusal(garbled), "damaged"));
+}
+
 TEST_CASE("I1 BMP: reads, and is refused when rows are missing") {
   Bytes bmp;
   cv::imencode(".bmp", cv::Mat(3, 5, CV_8UC3, cv::Scalar(30, 20, 10)), bmp);

@@ -1,10 +1,13 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <ssam/core/random.hpp>
 #include <ssam/data/check_manifest.hpp>
 
 #include "files.hpp"
 
 using namespace ssam;
+using test::Bytes;
 using test::Folder;
 
 namespace {
@@ -164,6 +167,107 @@ TEST_CASE("I2 mask size differs, damaged and missing files: all are reported tog
   CHECK(calls == 32);
 }
 
+namespace {
+
+/// A picture that no other seed draws.
+Image noise(Index height, Index width, int seed) {
+  Image image(height, width);
+  Random random(static_cast<std::uint64_t>(seed));
+  for (std::uint8_t& value : image.rgb) value = static_cast<std::uint8_t>(random.below(256));
+  return image;
+}
+
+Mask square(Index size, Index first, Index side) {
+  Mask mask(size, size);
+  for (Index y = first; y < first + side; ++y) {
+    for (Index x = first; x < first + side; ++x) mask.at(y, x) = 255;
+  }
+  return mask;
+}
+
+bool any_contains(const std::vector<std::string>& lines, const std::string& words) {
+  return std::any_of(lines.begin(), lines.end(), [&](const std::string& line) { return test::contains(line, words); });
+}
+
+}  // namespace
+
+TEST_CASE("lesions that vanish at the model's size are counted, with an image size that keeps them") {
+  const Folder folder;
+  std::string items;
+  for (int i = 0; i < 4; ++i) {
+    const std::string name = std::to_string(i);
+    save_png(folder / (name + ".png"), noise(256, 256, i));
+    save_png(folder / (name + "m.png"), square(256, 97, i == 3 ? 40 : 3));
+    items += std::string(i > 0 ? "," : "") + R"({"image": ")" + name +
+             R"(.png", "split": "train", "masks": {"Liver": ")" + name + R"(m.png"}})";
+  }
+  const Manifest manifest = load_manifest(folder.write("m.json", with_items(items)));
+  for (const PreparationForm form : {PreparationForm::sam, PreparationForm::release_window}) {
+    const Preparation preparation{.form = form};
+    const ManifestReport report = check_manifest(manifest, {.image_size = 32, .preparation = preparation});
+    CHECK(report.vanished[0].masks == 3);
+    CHECK(any_contains(report.warnings, "vanishes from 3 of 4 masks at 32 px"));
+    REQUIRE(report.size_that_keeps > 32);
+    CHECK(any_contains(report.warnings, "an image size of " + std::to_string(report.size_that_keeps) + " keeps all"));
+    // The advice holds.
+    const ManifestReport larger =
+        check_manifest(manifest, {.image_size = report.size_that_keeps, .preparation = preparation});
+    CHECK(larger.vanished[0].masks == 0);
+    CHECK_FALSE(any_contains(larger.warnings, "vanishes"));
+  }
+  CHECK(check_manifest(manifest).vanished[0].masks == 0);  // not asked
+}
+
+TEST_CASE("one picture in two splits is refused, whatever it is called and however it is stored") {
+  const Folder folder;
+  save_png(folder / "a.png", noise(20, 20, 1));
+  save_png(folder / "b.png", noise(20, 20, 2));
+  save_png(folder / "m.png", square(20, 5, 5));
+  std::filesystem::create_symlink(folder / "a.png", folder / "link.png");
+  Bytes bmp;
+  cv::imencode(".bmp", cv::imread((folder / "a.png").string()), bmp);
+  folder.write("a.bmp", bmp);
+  const auto found = [&](const std::string& first, const std::string& second, const std::string& split) {
+    const Manifest manifest = load_manifest(folder.write(
+        "m.json",
+        with_items(R"({"image": ")" + first + R"(", "split": "train", "masks": {"Liver": "m.png"}}, {"image": ")" +
+                   second + R"(", "split": ")" + split + R"(", "masks": {"Liver": "m.png"}})")));
+    return test::message_of<ConfigError>([&] { check_manifest(manifest); });
+  };
+  CHECK(found("a.png", "b.png", "val") == "");
+  CHECK(test::contains(found("a.png", "link.png", "val"), "is the same picture as"));
+  CHECK(test::contains(found("a.png", "a.bmp", "test"), "is the same picture as"));
+  CHECK(found("a.png", "link.png", "train") == "");
+}
+
+TEST_CASE("labels that are nowhere are said; a training set without any is refused") {
+  const Folder folder;
+  save_png(folder / "a.png", noise(20, 20, 1));
+  save_png(folder / "m.png", square(20, 5, 5));
+  save_png(folder / "blank.png", Mask(20, 20));
+  const auto manifest = [&](const std::string& masks) {
+    return load_manifest(folder.write(
+        "m.json", R"({"labels": ["Liver", "Kidney"], "items": [{"image": "a.png", "split": "train", "masks": {)" +
+                      masks + "}}]}"));
+  };
+  CHECK(any_contains(check_manifest(manifest(R"("Liver": "m.png", "Kidney": "blank.png")")).warnings,
+                     "label \"Kidney\" is on none of the 1 train images"));
+  CHECK(test::contains(test::message_of<ConfigError>([&] { check_manifest(manifest(R"("Liver": "blank.png")")); }),
+                       "nothing to learn"));
+  CHECK(check_manifest(manifest(R"("Liver": "blank.png")"), {.training = false}).present[0][0] == 0);
+}
+
+TEST_CASE("a check of one split opens that one only") {
+  const Folder folder;
+  save_png(folder / "a.png", noise(20, 20, 1));
+  const Manifest manifest = load_manifest(folder.write(
+      "m.json",
+      with_items(
+          R"({"image": "a.png", "split": "val", "masks": {}}, {"image": "no.png", "split": "train", "masks": {}})")));
+  CHECK(check_manifest(manifest, {.split = Split::val}).items[1] == 1);
+  CHECK_THROWS_AS(check_manifest(manifest), ConfigError);
+}
+
 TEST_CASE("I2 an empty mask and one of all ones are fine") {
   const Folder folder;
   save_png(folder / "a.png", Image(2, 2));
@@ -176,4 +280,26 @@ TEST_CASE("I2 an empty mask and one of all ones are fine") {
       folder.write("m.json", with_items(R"({"image": "a.png", "split": "train", "masks": {"Liver": "empty.png"}},
                               {"image": "b.png", "split": "train", "masks": {"Liver": "full.png"}})")));
   CHECK(check_manifest(manifest).present[0] == std::array<Index, 3>{1, 0, 0});
+}
+
+TEST_CASE("every manifest of the page on data reads") {
+  const Folder folder;
+  std::ifstream page(std::string(SSAM_TEST_DIR) + "/../include/ssam/data/README.md");
+  std::string line, text;
+  int manifests = 0;
+  bool inside = false;
+  while (std::getline(page, line)) {
+    if (line == "```json") {
+      inside = true;
+      text.clear();
+    } else if (inside && line == "```") {
+      inside = false;
+      CAPTURE(text);
+      CHECK(load_manifest(folder.write("m.json", text)).items.size() >= 1);
+      ++manifests;
+    } else if (inside) {
+      text += line + "\n";
+    }
+  }
+  CHECK(manifests == 4);
 }

@@ -108,3 +108,105 @@ TEST_CASE("masks per label may overlap and may be absent") {
   CHECK_FALSE(masks.present(1));
   CHECK_THROWS_AS(load_label_masks(manifest, item, {2, 3}), FormatError);
 }
+
+TEST_CASE("a palette's index is the class, whatever its colours") {
+  const Folder folder;
+  const Png voc{
+      .width = 4, .height = 1, .type = 3, .palette = {0, 0, 0, 128, 0, 0, 0, 128, 0}, .lines = {0, 2, 1, 0, 2}};
+  CHECK(load_index_mask(folder.write("m.png", voc.bytes())).values.values == Bytes{2, 1, 0, 2});
+  const Png two_bits{.width = 4, .height = 1, .bits = 2, .type = 3, .palette = voc.palette, .lines = {0, 0b10010010}};
+  CHECK(load_index_mask(folder.write("m.png", two_bits.bytes())).values.values == Bytes{2, 1, 0, 2});
+  Png greys = voc;
+  greys.palette = {0, 0, 0, 1, 1, 1, 2, 2, 2};  // both readings are one
+  CHECK(load_index_mask(folder.write("m.png", greys.bytes())).values.values == Bytes{2, 1, 0, 2});
+  greys.palette = {0, 0, 0, 21, 21, 21, 50, 50, 50};
+  CHECK(test::contains(test::message_of<FormatError>([&] { load_index_mask(folder.write("m.png", greys.bytes())); }),
+                       "are the greys or the indices the classes?"));
+  Png beyond = voc;
+  beyond.lines = {0, 3, 0, 0, 0};
+  CHECK_THROWS_AS(load_index_mask(folder.write("m.png", beyond.bytes())), FormatError);
+}
+
+TEST_CASE("a mask of one label has two values") {
+  const Folder folder;
+  const auto refusal = [&](const Png& png, bool instances = false) {
+    const auto path = folder.write("m.png", png.bytes());
+    return test::message_of<FormatError>([&] { load_binary_mask(path, instances); });
+  };
+  const auto row = [](Bytes values) {
+    Png png{.width = static_cast<std::uint32_t>(values.size()), .height = 1, .lines = {0}};
+    png.lines.insert(png.lines.end(), values.begin(), values.end());
+    return png;
+  };
+  CHECK(refusal(row({0, 0, 255, 255})) == "");
+  CHECK(refusal(row({0, 0, 1})) == "");
+  CHECK(refusal(row({0, 0})) == "");
+  CHECK(refusal(row({255, 255})) == "");
+  const std::string blurred = refusal(row({0, 0, 3, 120, 255}));
+  CHECK(test::contains(blurred, "0 (2 pixels), 3 (1), 120 (1), 255 (1)"));
+  CHECK(test::contains(blurred, "instances"));
+  CHECK(test::contains(refusal(row({100, 255})), "two values, 0 and another"));
+  CHECK(refusal(row({0, 1, 2, 3}), true) == "");
+  CHECK(load_binary_mask(folder.write("m.png", row({0, 1, 2, 3}).bytes()), true).values.values == Bytes{0, 1, 2, 3});
+  Png palette{.width = 2, .height = 1, .type = 3, .palette = {0, 0, 0, 255, 0, 0}, .lines = {0, 1, 0}};
+  CHECK(refusal(palette) == "");
+  palette.palette = {255, 255, 255, 0, 0, 0};
+  CHECK(test::contains(refusal(palette), "what is the background?"));
+}
+
+TEST_CASE("a mask that is drawn in its transparency is refused, and the advice says what to do") {
+  const Folder folder;
+  const auto refusal = [&](const Bytes& lines, std::uint8_t type = 6) {
+    const Png png{.width = 3, .height = 1, .type = type, .lines = lines};
+    const auto path = folder.write("m.png", png.bytes());
+    const std::string binary = test::message_of<FormatError>([&] { load_binary_mask(path); });
+    CHECK(binary == test::message_of<FormatError>([&] { load_color_mask(path); }));
+    CHECK(binary == test::message_of<FormatError>([&] { load_index_mask(path); }));
+    return binary;
+  };
+  CHECK(test::contains(refusal({0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0, 0}), "drawn in the alpha channel"));
+  CHECK(test::contains(refusal({0, 9, 9, 9, 0, 9, 9, 9, 255, 9, 9, 9, 0}), "drawn in the alpha channel"));
+  CHECK(test::contains(refusal({0, 9, 9, 9, 0, 9, 9, 9, 255, 0, 0, 0, 255}), "colours where it is transparent"));
+  CHECK(test::contains(refusal({0, 9, 9, 9, 0, 9, 9, 9, 255, 0, 0, 0, 255}), "-alpha extract"));
+  CHECK(test::contains(refusal({0, 0, 0, 0, 255, 0, 0}, 4), "drawn in the alpha channel"));  // grey and alpha
+  CHECK(refusal({0, 0, 0, 0, 0, 9, 9, 9, 255, 0, 0, 0, 0}) == "");                           // both say the same
+  CHECK(refusal({0, 0, 0, 0, 255, 9, 9, 9, 255, 9, 9, 9, 255}) == "");                       // opaque throughout
+}
+
+TEST_CASE("an area of an unknown colour is no blend at an edge, however small") {
+  Manifest manifest;
+  manifest.coding = MaskCoding::colors;
+  manifest.labels = {"Liver"};
+  manifest.colors = {{255, 0, 0}};
+  manifest.background_colors = {{0, 0, 0}};
+  Image colored(40, 40);
+  for (Index y = 10; y < 30; ++y) {
+    for (Index x = 10; x < 30; ++x) colored.pixel(y, x)[0] = x == 10 || x == 29 ? 128 : 255;  // blended edges
+  }
+  CHECK(classify_colors(colored, manifest).second.solid == 0);
+  CHECK(classify_colors(colored, manifest).second.pixels == 40);
+  for (Index y = 2; y < 5; ++y) {
+    for (Index x = 2; x < 5; ++x) colored.pixel(y, x)[1] = 255;  // 3 x 3 of another colour
+  }
+  const UnknownCodes codes = classify_colors(colored, manifest).second;
+  CHECK(codes.solid == 1);
+  CHECK(codes.solid_of == "(0, 255, 0)");
+}
+
+TEST_CASE("EXIF turns the image: the mask must be turned alike, or have been drawn on the upright picture for sure") {
+  const Folder folder;
+  Manifest manifest;
+  manifest.labels = {"A"};
+  ManifestItem item;
+  const auto refusal = [&](Index height, Index width, int orientation) {
+    save_png(folder / "m.png", Mask(height, width));
+    item.masks = {folder / "m.png"};
+    return test::message_of<FormatError>([&] { load_label_masks(manifest, item, {32, 16}, orientation); });
+  };
+  CHECK(refusal(32, 16, 1) == "");
+  CHECK(test::contains(refusal(32, 16, 3), "EXIF"));  // upside down: nobody can tell
+  CHECK(test::contains(refusal(32, 16, 2), "EXIF"));
+  CHECK(refusal(32, 16, 6) == "");                    // of the upright size, which the stored picture has not
+  CHECK(test::contains(refusal(16, 32, 6), "EXIF"));  // drawn on the stored pixels
+  CHECK(test::contains(refusal(31, 16, 1), "another size"));
+}
