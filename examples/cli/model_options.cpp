@@ -1,11 +1,14 @@
 #include "model_options.hpp"
 
-#include <ssam/io/checkpoint_file.hpp>
+#include <cstdio>
 #include <ssam/sam/adapter_info.hpp>
-#include <ssam/sam/checkpoint_names.hpp>
-#include <ssam/sam/describe_checkpoint.hpp>
+#include <ssam/sam/sam_checkpoint.hpp>
 
 namespace ssam::cli {
+
+namespace {
+constexpr std::array model_names{"sam", "svdsam_release"};
+}
 
 void add_model_options(CLI::App& verb, ModelOptions& options) {
   verb.add_option("--checkpoint", options.checkpoint,
@@ -23,7 +26,7 @@ void add_model_options(CLI::App& verb, ModelOptions& options) {
       ->type_name("N");
   verb.add_option("--model", options.model,
                   "sam (windows and relative positions) or svdsam_release (as S-SAM's authors published it)")
-      ->check(CLI::IsMember({"sam", "svdsam_release"}));
+      ->check(CLI::IsMember(std::vector<std::string>(model_names.begin(), model_names.end())));
 }
 
 void add_threads(CLI::App& verb, int& threads) {
@@ -81,6 +84,27 @@ SamConfig own_config(const Checkpoint& checkpoint, const CheckpointDescription& 
   SamConfig config = backbone_config(checkpoint.backbone, found.grid * found.patch_size);
   if (found.text_dim > 0) config.text_dim = found.text_dim;
   return config;
+}
+
+/// The model that the metadata names; "" where there is none. Throws ConfigError for a name that nobody knows.
+std::string own_model(const StateDict& weights, const std::string& source) {
+  const auto entry = weights.metadata.find(model_key);
+  if (entry == weights.metadata.end()) return "";
+  if (std::find(model_names.begin(), model_names.end(), entry->second) != model_names.end()) return entry->second;
+  throw ConfigError(ErrorText{.what = "the checkpoint is of an unknown model",
+                              .where = source + ", metadata " + model_key,
+                              .expected = "sam or svdsam_release",
+                              .found = shown(entry->second),
+                              .advice = "say which with --model"});
+}
+
+/// The labels that the metadata names. Throws ConfigError and FormatError for what is no list of texts.
+std::vector<std::string> own_labels(const StateDict& weights, const std::string& source) {
+  const auto entry = weights.metadata.find(labels_key);
+  if (entry == weights.metadata.end()) return {};
+  const std::string where = source + ", metadata " + labels_key;
+  const nlohmann::json json{{"labels", parse_json(entry->second, where)}};
+  return JsonObject(json, where, {"labels"}).texts("labels");
 }
 
 /// What can be read off the weights must be what the configuration says. The image size is not among it: positions are
@@ -162,10 +186,7 @@ void use_own_model(Checkpoint& checkpoint, const ModelOptions& options, const Ch
   checkpoint.config = options.config.empty() ? own_config(checkpoint, found, source) : load_config(options.config);
   check_against(found, checkpoint.config, source);
   if (options.image_size > 0) set_image_size(checkpoint.config, options.image_size);
-  const auto entry = checkpoint.weights.metadata.find(model_key);
-  checkpoint.model = !options.model.empty()                       ? options.model
-                     : entry != checkpoint.weights.metadata.end() ? entry->second
-                                                                  : "sam";
+  if (checkpoint.model.empty()) checkpoint.model = options.model.empty() ? "sam" : options.model;
   if (checkpoint.model == "svdsam_release") checkpoint.config = svdsam_release(checkpoint.config);
   checkpoint.config.check();
 }
@@ -175,9 +196,13 @@ void use_own_model(Checkpoint& checkpoint, const ModelOptions& options, const Ch
 Checkpoint open_checkpoint(const ModelOptions& options, const AdapterInfo* adapter) {
   const std::string source = options.checkpoint.string();
   Checkpoint checkpoint;
-  checkpoint.weights = normalize_names(load_checkpoint(options.checkpoint));
+  checkpoint.weights = load_sam_checkpoint(options.checkpoint);
+  if (const std::string changes = summary_of_changes(checkpoint.weights); !changes.empty()) {
+    std::fprintf(stderr, "ssam: note: %s: %s\n", source.c_str(), changes.c_str());
+  }
   const CheckpointDescription found = describe_checkpoint(checkpoint.weights);
-  if (!found.is_sam()) throw_mismatch(source, found, {}, {}, {}, {});
+  if (options.model.empty()) checkpoint.model = own_model(checkpoint.weights, source);
+  checkpoint.labels = own_labels(checkpoint.weights, source);
   checkpoint.backbone = found.backbone();
   checkpoint.hash = content_hash(checkpoint.weights);
   checkpoint.has_text_affine = found.text_dim > 0;

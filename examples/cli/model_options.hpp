@@ -31,6 +31,7 @@ struct Checkpoint {
   std::string backbone;  ///< "vit_b", "vit_l", "vit_h", "custom"
   std::string hash;      ///< of the content
   bool has_text_affine = false;
+  std::vector<std::string> labels;  ///< its text affine layer was trained on; empty where nobody recorded them
 };
 
 /// --checkpoint (required), --config, --image-size, --model.
@@ -46,9 +47,10 @@ SamConfig backbone_config(const std::string& backbone, Index image_size);
 /// Throws ConfigError when `image_size` is no multiple of the patch.
 void set_image_size(SamConfig& config, Index image_size);
 
-/// Reads a checkpoint and settles the model's configuration: the given one, that in its metadata, or that of a known
-/// backbone. Whatever can be read off the weights is checked against it. Throws IoError, FormatError, MismatchError,
-/// ConfigError. With an adapter, the model is the one it was trained in; options that say otherwise are refused.
+/// Reads a checkpoint, says on stderr what was taken off or left out, and settles the model's configuration: the given
+/// one, that in its metadata, or that of a known backbone. Whatever can be read off the weights is checked against it.
+/// Throws IoError, FormatError, MismatchError, ConfigError. With an adapter, the model is the one it was trained in;
+/// options that say otherwise are refused.
 Checkpoint open_checkpoint(const ModelOptions& options, const AdapterInfo* adapter = nullptr);
 
 /// Metadata under which our own files name their configuration and their model.
@@ -56,5 +58,7 @@ inline constexpr const char* config_key = "ssam_config";
 inline constexpr const char* model_key = "ssam_model";
 /// ... and where the text features came from that their TAL was trained with.
 inline constexpr const char* text_source_key = "ssam_text_source";
+/// ... and the labels that it was trained on: a JSON list of texts.
+inline constexpr const char* labels_key = "ssam_labels";
 
 }  // namespace ssam::cli

@@ -16,6 +16,7 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
   opened.has_text_affine = checkpoint.has_text_affine || opened.adapter;
   const auto source = checkpoint.weights.metadata.find(text_source_key);
   if (source != checkpoint.weights.metadata.end()) opened.text_source = source->second;
+  opened.labels = checkpoint.labels;
 
   const Recipe& recipe = find_recipe(opened.adapter ? opened.adapter->recipe : "zero_shot");
   const Rule rule = find_rule(opened.adapter ? opened.adapter->rule : "paper");

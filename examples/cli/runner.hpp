@@ -45,15 +45,21 @@ struct SegmentRequest {
   std::vector<double> box{};                ///< x0, y0, x1, y1, in pixels of the resized image
   std::vector<float> mask{};                ///< logits [4h, 4w]
   std::vector<std::vector<float>> texts{};  ///< one text feature per label
-  bool multimask = false;
-  ImageSize resized{}, original{};  ///< of the image inside the model's input, and on disk
+  bool multimask = false;                   ///< three masks for the geometric prompt; a text prompt has one
+  ImageSize resized{}, original{};          ///< of the image inside the model's input, and on disk
 };
 
-/// Masks of P prompts (the geometric one first), M each, at the original size.
+/// The M masks of one prompt.
+struct PromptMasks {
+  Index masks = 0;
+  std::vector<float> logits;   ///< [M, height, width], at the original size
+  std::vector<float> iou;      ///< predicted, [M]
+  std::vector<float> low_res;  ///< [M, 4h, 4w], as the decoder gives them: what a mask prompt takes
+};
+
+/// The geometric prompt first, then the text prompts.
 struct SegmentResult {
-  Index prompts = 0, masks = 0;
-  std::vector<float> logits;  ///< [P, M, height, width]
-  std::vector<float> iou;     ///< predicted, [P, M]
+  std::vector<PromptMasks> prompts;
 };
 
 /// A model of one recipe behind one interface, so that the verbs are compiled once and the model once per recipe.
@@ -63,7 +69,7 @@ class Runner {
 
   /// Fills every weight with random numbers.
   virtual void randomize(std::uint64_t seed) = 0;
-  /// Starts the adapters and TAL, then takes the checkpoint's weights. Throws MismatchError.
+  /// Starts the adapters and TAL, then takes the checkpoint's weights. Throws as ssam::load_weights.
   virtual void load(StateDict weights, const std::string& source, std::uint64_t seed) = 0;
   /// Makes the adapters trainable: factors the weights of an SVD recipe, or takes the factors kept beside `checkpoint`.
   /// Returns what is worth saying about it, or "". `hash` is the checkpoint's content hash.
@@ -77,7 +83,8 @@ class Runner {
   /// Every weight and buffer without the adapters, under SAM's names.
   virtual StateDict plain_weights() const = 0;
 
-  /// One normalised image [S, S, 3] -> its embedding [1, C, h, w].
+  /// One normalised image [S, S, 3] -> its embedding [1, C, h, w]. Both throw Error where what they compute is not
+  /// finite.
   virtual HostTensor embed(std::span<const float> image) = 0;
   virtual SegmentResult segment(std::span<const float> image, const SegmentRequest& request) = 0;
   /// Throws as ssam::evaluate.

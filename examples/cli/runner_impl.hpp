@@ -63,30 +63,42 @@ class ModelRunner final : public Runner {
     ops::nhwc_to_nchw<float>(context_, embedding, channels_first);
     std::vector<float> values;
     append(channels_first, values);
+    require_finite(values, "the image embedding");
     return HostTensor::from(shape, values);
   }
 
   SegmentResult segment(std::span<const float> image, const SegmentRequest& request) override {
     WorkspaceScope<Device> scope(context_);
     const ConstView embedding = encode(image);
+    {
+      std::vector<float> values;
+      append(embedding, values);
+      require_finite(values, "the image embedding");
+    }
     SegmentResult result;
-    const auto add = [&](const Prompts& prompts, ConstView tokens) {
+    const auto add = [&](const Prompts& prompts, ConstView tokens, MaskOutput output) {
       WorkspaceScope<Device> decoding(context_);
-      const auto decoded = model_.sam.decode(context_, embedding, prompts, tokens,
-                                             request.multimask ? MaskOutput::multi : MaskOutput::single);
+      const auto decoded = model_.sam.decode(context_, embedding, prompts, tokens, output);
       const View full = postprocess_masks<float, Device>(context_, decoded.low_res, model_.sam.config.image_size,
                                                          request.resized.height, request.resized.width,
                                                          request.original.height, request.original.width);
-      result.prompts += full.dim(0);
-      result.masks = full.dim(1);
-      append(full, result.logits);
-      append(decoded.iou, result.iou);
+      PromptMasks& answer = result.prompts.emplace_back();
+      answer.masks = full.dim(1);
+      append(decoded.low_res, answer.low_res);
+      append(full, answer.logits);
+      append(decoded.iou, answer.iou);
+      const std::string prompt = " of prompt " + std::to_string(result.prompts.size());
+      require_finite(answer.low_res, "the mask" + prompt);
+      require_finite(answer.iou, "the predicted IoU" + prompt);
     };
-    if (request.geometric) add({1, request.points, request.point_labels, request.box, request.mask}, {});
+    if (request.geometric) {
+      add({1, request.points, request.point_labels, request.box, request.mask}, {},
+          request.multimask ? MaskOutput::multi : MaskOutput::single);
+    }
     for (const std::vector<float>& text : request.texts) {  // one by one: as many masks of full size would fill memory
       WorkspaceScope<Device> prompt(context_);
       const View feature = upload(text, {1, static_cast<Index>(text.size())});
-      add({1, {}, {}, {}, {}}, model_.embed_text(context_, feature));
+      add({1, {}, {}, {}, {}}, model_.embed_text(context_, feature), MaskOutput::single);  // as labels are trained
     }
     return result;
   }

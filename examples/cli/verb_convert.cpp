@@ -1,7 +1,6 @@
 #include <cmath>
 #include <cstdio>
-#include <ssam/io/checkpoint_file.hpp>
-#include <ssam/sam/checkpoint_names.hpp>
+#include <ssam/sam/sam_checkpoint.hpp>
 
 #include "console.hpp"
 #include "program.hpp"
@@ -30,6 +29,7 @@ HostTensor narrowed(const std::string& name, const HostTensor& tensor, DType tar
 }
 
 int convert(const ConvertOptions& options) {
+  detail::refuse_folder_as_checkpoint(options.in);
   StateDict state = load_checkpoint(options.in, {.strict_finite = options.strict_finite});
   if (!options.keep_names) state = normalize_names(std::move(state));
   if (!options.dtype.empty()) {
@@ -38,6 +38,7 @@ int convert(const ConvertOptions& options) {
   }
   save_safetensors(options.out, state);
   std::printf("%s: %zu tensors\n", options.out.string().c_str(), state.tensors.size());
+  for (const std::string& entry : state.notes) std::printf("  %s\n", entry.c_str());
   for (const std::string& entry : state.skipped) std::printf("  left out %s\n", entry.c_str());
   const std::size_t damaged = state.nonfinite().size();
   if (damaged > 0) std::fprintf(stderr, "ssam: warning: %zu tensors hold NaN or infinite values\n", damaged);

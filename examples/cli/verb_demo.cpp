@@ -97,7 +97,7 @@ void judge(const OpenModel& model, const DemoData& data, DemoRow& row) {
         model.runner->segment(preprocess(image, config.image_size, config.preparation), request);
     std::vector<Mask> masks(request.texts.size(), Mask(image.height, image.width));
     for (std::size_t k = 0; k < masks.size(); ++k) {
-      const float* logits = result.logits.data() + k * masks[k].values.size();
+      const std::vector<float>& logits = result.prompts[k].logits;
       for (std::size_t i = 0; i < masks[k].values.size(); ++i) masks[k].values[i] = logits[i] > 0 ? 1 : 0;
     }
     row.overlays.push_back(laid_over(image, masks));

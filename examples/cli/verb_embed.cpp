@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <ssam/data/image.hpp>
 #include <ssam/io/npy.hpp>
+#include <ssam/io/state_dict.hpp>
 
 #include "console.hpp"
 #include "model_options.hpp"
@@ -28,7 +29,9 @@ HostTensor load_batch(const std::filesystem::path& path) {
                                   .expected = "floating point [B, 3, S, S]",
                                   .found = std::string(dtype_name(stored.dtype)) + " " + shape.str()});
   }
-  return stored.converted(DType::f32);
+  HostTensor batch = stored.converted(DType::f32);
+  check_finite(batch, path.string());
+  return batch;
 }
 
 /// Image `index` of a batch [B, 3, S, S], channels last.

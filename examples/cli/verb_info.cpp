@@ -1,9 +1,7 @@
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <ssam/io/checkpoint_file.hpp>
-#include <ssam/sam/checkpoint_names.hpp>
-#include <ssam/sam/describe_checkpoint.hpp>
+#include <ssam/sam/sam_checkpoint.hpp>
 
 #include "console.hpp"
 #include "model_options.hpp"
@@ -37,9 +35,12 @@ Json shape_json(const Shape& shape) {
   return list;
 }
 
-Json describe_json(const CheckpointDescription& found) {
+Json describe_json(const CheckpointDescription& found, const StateDict& state) {
   Json json{{"backbone", found.backbone()}};
-  if (!found.is_sam()) return json;
+  if (!found.is_sam()) {
+    json["found"] = describe_other(state).what;
+    return json;
+  }
   json["embed_dim"] = found.embed_dim;
   json["depth"] = found.depth;
   json["patch_size"] = found.patch_size;
@@ -54,6 +55,7 @@ Json describe_json(const CheckpointDescription& found) {
 }
 
 int info(const InfoOptions& options) {
+  detail::refuse_folder_as_checkpoint(options.file);
   const std::string name = options.file.string();
   const Container container = sniff_container(ByteSource::file(options.file));
   const StateDict state = load_checkpoint(options.file);
@@ -67,8 +69,15 @@ int info(const InfoOptions& options) {
     bytes += static_cast<Index>(tensor.bytes.size());
   }
   const auto nonfinite = state.nonfinite();
-  const std::string hash = content_hash(normalize_names(state));
-  const CheckpointDescription found = describe_checkpoint(normalize_names(state));
+  StateDict normal = state;
+  try {
+    normal = normalize_names(std::move(normal));
+  } catch (const MismatchError& error) {  // no model can be opened from it; its tensors can be listed
+    normal = state;
+    normal.notes.push_back(error.what());
+  }
+  const std::string hash = content_hash(normal);
+  const CheckpointDescription found = describe_checkpoint(normal);
 
   if (options.json) {
     Json json{{"file", name}, {"container", container_name(container)}, {"content_hash", hash}};
@@ -78,9 +87,10 @@ int info(const InfoOptions& options) {
     }
     json["elements"] = elements;
     json["bytes"] = bytes;
-    json["model"] = describe_json(found);
+    json["model"] = describe_json(found, normal);
     json["metadata"] = state.metadata;
-    json["skipped"] = state.skipped;
+    json["notes"] = normal.notes;
+    json["skipped"] = normal.skipped;
     json["nonfinite"] = nonfinite;
     std::puts(json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
     return 0;
@@ -94,12 +104,13 @@ int info(const InfoOptions& options) {
                 with_commas(count.second).c_str());
   }
   std::printf("  content hash  %s\n  model         %s\n", hash.c_str(), found.backbone().c_str());
-  const Json described = describe_json(found);
+  const Json described = describe_json(found, normal);
   for (const auto& [key, value] : described.items()) {
     if (key != "backbone") std::printf("    %-12s  %s\n", key.c_str(), value.dump().c_str());
   }
   for (const auto& [key, value] : state.metadata) std::printf("  metadata %s: %s\n", key.c_str(), value.c_str());
-  for (const std::string& entry : state.skipped) std::printf("  skipped %s\n", entry.c_str());
+  for (const std::string& entry : normal.notes) std::printf("  note %s\n", entry.c_str());
+  for (const std::string& entry : normal.skipped) std::printf("  skipped %s\n", entry.c_str());
   for (const auto& [key, count] : nonfinite) {
     std::printf("  WARNING: %s has %zu values that are NaN or infinite\n", shown(key).c_str(), count);
   }

@@ -27,7 +27,9 @@ int merge(const MergeOptions& options) {
   state.metadata[config_key] = to_json(model.config).dump();
   state.metadata[model_key] = model.model;
   state.metadata[text_source_key] = model.text_source;
+  state.metadata[labels_key] = nlohmann::json(model.labels).dump();
   state.metadata["made_by"] = "ssam merge, recipe " + model.adapter->recipe + " (" + model.adapter->rule + ")";
+  check_finite(state, {.strict_finite = true}, options.out.string());
   save_safetensors(options.out, state);
   std::printf("%s: %zu tensors; recipe %s merged\n", options.out.string().c_str(), state.tensors.size(),
               model.adapter->recipe.c_str());

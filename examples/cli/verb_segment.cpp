@@ -3,6 +3,7 @@
 #include <ssam/data/image.hpp>
 #include <ssam/data/overlay.hpp>
 #include <ssam/io/npy.hpp>
+#include <ssam/io/state_dict.hpp>
 
 #include "console.hpp"
 #include "open_model.hpp"
@@ -13,7 +14,7 @@ namespace {
 
 struct SegmentOptions {
   ModelOptions model;
-  std::filesystem::path adapter, image, features, mask_input, out, overlay, logits;
+  std::filesystem::path adapter, image, features, mask_input, out, overlay, logits, low_res;
   std::vector<std::string> labels, points;
   std::string box;
   bool multimask = false, json = false;
@@ -91,6 +92,7 @@ std::vector<float> load_mask_prompt(const std::filesystem::path& path, Index sid
                                   .expected = "floating point " + Shape{1, side, side}.str(),
                                   .found = std::string(dtype_name(stored.dtype)) + " " + stored.shape.str()});
   }
+  check_finite(stored, path.string());
   return stored.to<float>();
 }
 
@@ -100,20 +102,23 @@ struct Answer {
   std::vector<float> scores;  ///< predicted IoU of each mask
   std::size_t best = 0;
   const float* logits = nullptr;  ///< of the best mask
+  std::vector<float> low_res;     ///< the same as the decoder gives them
   Mask mask;                      ///< 0 and 1
 };
 
 std::vector<Answer> answers_of(const SegmentResult& result, const std::vector<std::string>& names,
                                const ImageSize& size) {
   std::vector<Answer> answers;
-  const auto masks = static_cast<std::size_t>(result.masks),
-             pixels = static_cast<std::size_t>(size.height * size.width);
+  const auto pixels = static_cast<std::size_t>(size.height * size.width);
   for (std::size_t p = 0; p < names.size(); ++p) {
-    Answer answer{.name = names[p], .scores = {}, .mask = Mask(size.height, size.width)};
-    answer.scores.assign(result.iou.data() + p * masks, result.iou.data() + (p + 1) * masks);
+    const PromptMasks& prompt = result.prompts[p];
+    Answer answer{.name = names[p], .scores = prompt.iou, .low_res = {}, .mask = Mask(size.height, size.width)};
     answer.best =
         static_cast<std::size_t>(std::max_element(answer.scores.begin(), answer.scores.end()) - answer.scores.begin());
-    answer.logits = result.logits.data() + (p * masks + answer.best) * pixels;
+    answer.logits = prompt.logits.data() + answer.best * pixels;
+    const std::size_t cells = prompt.low_res.size() / static_cast<std::size_t>(prompt.masks);
+    const auto first = prompt.low_res.begin() + static_cast<std::ptrdiff_t>(answer.best * cells);
+    answer.low_res.assign(first, first + static_cast<std::ptrdiff_t>(cells));
     for (std::size_t i = 0; i < pixels; ++i) answer.mask.values[i] = answer.logits[i] > 0 ? 1 : 0;
     answers.push_back(std::move(answer));
   }
@@ -185,14 +190,41 @@ void warn_of_unknown_labels(const OpenModel& model, const std::vector<std::strin
   for (const std::string& label : labels) {
     if (model.labels.empty() || std::find(model.labels.begin(), model.labels.end(), label) != model.labels.end())
       continue;
-    std::fprintf(stderr, "ssam: warning: the adapter was not trained on '%s'; %s\n", label.c_str(),
+    std::fprintf(stderr, "ssam: warning: the model was not trained on '%s'; %s\n", label.c_str(),
                  suggest_name(label, model.labels).c_str());
   }
+}
+
+/// What the options ask for together. Throws UsageError.
+void check_prompts(const SegmentOptions& options, bool geometric) {
+  if (options.multimask && !geometric && !options.labels.empty()) {
+    throw UsageError(
+        "--multimask is for points, a box or a mask: labels are trained on, and answered by, one mask of their own");
+  }
+  if (options.multimask && !options.labels.empty() && !options.logits.empty()) {
+    throw UsageError(
+        "--logits is one array, with as many masks for every prompt: with --multimask ask for the labels in a second "
+        "call");
+  }
+  if (!options.low_res.empty() && !geometric && options.labels.size() > 1) {
+    throw UsageError("--low-res holds one mask: give one --label, or points, a box or a mask");
+  }
+}
+
+/// Logits of every mask of every prompt, [P, M, height, width].
+HostTensor all_logits(const SegmentResult& result, const ImageSize& size) {
+  std::vector<float> values;
+  for (const PromptMasks& prompt : result.prompts) {
+    values.insert(values.end(), prompt.logits.begin(), prompt.logits.end());
+  }
+  const auto prompts = static_cast<Index>(result.prompts.size());
+  return HostTensor::from(Shape{prompts, result.prompts[0].masks, size.height, size.width}, values);
 }
 
 int segment(const SegmentOptions& options) {
   const Geometry geometry = read_geometry(options);
   const bool geometric = !options.points.empty() || !options.box.empty() || !options.mask_input.empty();
+  check_prompts(options, geometric);
   std::vector<std::string> names;
   if (geometric) names.push_back("prompt");
   names.insert(names.end(), options.labels.begin(), options.labels.end());
@@ -232,9 +264,10 @@ int segment(const SegmentOptions& options) {
     }
     save_png(options.overlay, laid);
   }
-  if (!options.logits.empty()) {
-    save_npy(options.logits,
-             HostTensor::from(Shape{result.prompts, result.masks, size.height, size.width}, result.logits));
+  if (!options.logits.empty()) save_npy(options.logits, all_logits(result, size));
+  if (!options.low_res.empty()) {
+    const Index side = 4 * config.grid();
+    save_npy(options.low_res, HostTensor::from(Shape{1, side, side}, answers[0].low_res));
   }
   print(options, answers, size, source);
   return 0;
@@ -254,15 +287,21 @@ void add_segment(Program& program) {
   verb->add_option("--point", options->points, "x,y in pixels of the image; ,0 behind it: not this. As often as wanted")
       ->type_name("X,Y[,0|1]");
   verb->add_option("--box", options->box, "x0,y0,x1,y1 in pixels of the image")->type_name("X0,Y0,X1,Y1");
-  verb->add_option("--mask-input", options->mask_input, "Mask logits [1, 4g, 4g] of an earlier answer, g the grid")
+  verb->add_option("--mask-input", options->mask_input,
+                   "Mask logits [1, 4g, 4g] of an earlier answer (--low-res), g the grid")
       ->type_name("M.npy");
   verb->add_flag("--multimask", options->multimask,
-                 "Three masks per prompt; the one with the best predicted IoU is kept");
+                 "Three masks for points, box and mask; the one with the best predicted IoU is kept");
   verb->add_option("--out", options->out, "The mask: 0 and 255, or 0 and 1..n where there are several")
       ->required()
       ->type_name("M.png");
   verb->add_option("--overlay", options->overlay, "The image with the masks over it")->type_name("O.png");
-  verb->add_option("--logits", options->logits, "Logits [P, M, H, W] at the size of the image")->type_name("L.npy");
+  verb->add_option("--logits", options->logits,
+                   "Logits [P, M, H, W] of all prompts at the size of the image; M is 3 with --multimask, else 1")
+      ->type_name("L.npy");
+  verb->add_option("--low-res", options->low_res,
+                   "Logits [1, 4g, 4g] of the answer to points, box and mask (else to the label), for --mask-input")
+      ->type_name("M.npy");
   add_device(*verb, options->device);
   add_threads(*verb, options->threads);
   add_json(*verb, options->json);

@@ -10,6 +10,7 @@
 #include <ssam/core/context.hpp>
 #include <ssam/core/device.hpp>
 #include <ssam/core/error.hpp>
+#include <ssam/core/finite.hpp>
 #include <ssam/core/memory.hpp>
 #include <ssam/core/parameter.hpp>
 #include <ssam/core/random.hpp>
@@ -38,6 +39,7 @@
 #include <ssam/sam/config_json.hpp>
 #include <ssam/sam/parameter_count.hpp>
 #include <ssam/sam/postprocess.hpp>
+#include <ssam/sam/sam_checkpoint.hpp>
 #include <ssam/sam/ssam_model.hpp>
 #include <ssam/sam/state.hpp>
 #include <ssam/sam/svd_cache.hpp>

@@ -55,6 +55,57 @@ expect 1 "$ssam" embed --checkpoint image.npy --config "$config" --image image.n
 complains "a NumPy array"
 [ ! -e never.npy ] || fail "a failed embedding left a file"
 
+# Prefixes and what lies beside the weights: taken off, left out and said, the embedding stays the same.
+for prefix in model. _orig_mod. module. sam. model.sam. net.module._orig_mod.; do
+  expect 0 "$files" wrap "$golden/sam.safetensors" $prefix wrapped.safetensors loss criterion.weight
+  expect 0 "$ssam" embed --checkpoint wrapped.safetensors --config "$config" --image image.npy --out w.npy
+  cmp e.npy w.npy || fail "the prefix $prefix changes the embedding"
+  complains "2 entries were left out: 'criterion.weight', 'loss'"
+  complains "off 202 names"
+  [ "$(grep -c '' err.txt)" = 1 ] || fail "more than one line about the names"
+  [ "$hash" = "$(hash_of wrapped.safetensors)" ] || fail "the prefix $prefix changes the content"
+done
+expect 0 "$ssam" info wrapped.safetensors
+says "skipped 'loss': it lies beside"
+says "off 202 names"
+expect 0 "$ssam" convert wrapped.safetensors plain.safetensors
+says "left out 'criterion.weight'"
+[ "$hash" = "$(hash_of plain.safetensors)" ] || fail "convert kept something beside SAM"
+
+# Other files and folders in the place of a checkpoint are named.
+expect 0 "$files" features features.safetensors 24 liver kidney
+expect 1 "$ssam" embed --checkpoint features.safetensors --image image.npy --out never.npy
+one_clear_line
+complains "these are text features"
+expect 0 "$ssam" info features.safetensors
+says "these are text features"
+mkdir model
+cp "$golden/sam.safetensors" model/model.safetensors
+expect 1 "$ssam" embed --checkpoint model --image image.npy --out never.npy
+complains "give its file model/model.safetensors"
+
+# Weights, arrays and models that cannot be answered with.
+weight=image_encoder.blocks.3.mlp.lin1.weight
+for factor in nan inf; do
+  expect 0 "$files" scale "$golden/sam.safetensors" $weight $factor bad.safetensors
+  expect 1 "$ssam" embed --checkpoint bad.safetensors --config "$config" --image image.npy --out never.npy
+  one_clear_line
+  complains "bad.safetensors, tensor '$weight'"
+  expect 0 "$ssam" info bad.safetensors
+  says "WARNING: '$weight'"
+  expect 0 "$ssam" convert bad.safetensors still_bad.safetensors
+  complains "warning: 1 tensors"
+  expect 0 "$files" fill $factor bad.npy 1 3 128 128
+  expect 1 "$ssam" embed --checkpoint "$golden/sam.safetensors" --config "$config" --image bad.npy --out never.npy
+  one_clear_line
+  complains "[bad.npy]"
+done
+expect 0 "$files" fill 1e38 large.npy 1 3 128 128
+expect 1 "$ssam" embed --checkpoint "$golden/sam.safetensors" --config "$config" --image large.npy --out never.npy
+one_clear_line
+complains "the image embedding is not finite"
+[ ! -e never.npy ] || fail "a failed embedding left a file"
+
 # A model of our own knows its configuration; the seed decides its weights; an image file is preprocessed.
 expect 0 "$ssam" init --config "$here/tiny_config.json" --seed 3 --out tiny.safetensors
 expect 0 "$ssam" init --config "$here/tiny_config.json" --seed 3 --out again.safetensors
@@ -66,3 +117,20 @@ expect 0 "$ssam" embed --checkpoint tiny.safetensors --image drawn/images/train_
 says "float32 [1, 32, 4, 4]"
 expect 0 "$ssam" embed --checkpoint tiny.safetensors --image drawn/images/train_00000.png --out t.npy --image-size 128
 says "float32 [1, 32, 8, 8]"
+
+# Its metadata is believed only where it makes sense.
+expect 0 "$files" metadata tiny.safetensors ssam_model foo foo.safetensors
+expect 1 "$ssam" embed --checkpoint foo.safetensors --image drawn/images/train_00000.png --out never.npy
+one_clear_line
+complains "expected sam or svdsam_release, found 'foo'"
+expect 0 "$ssam" embed --checkpoint foo.safetensors --image drawn/images/train_00000.png --out t.npy --model sam
+for broken in '{"depthh": 2}' '{"depth": "two"}' '{' '[1]'; do
+  expect 0 "$files" metadata tiny.safetensors ssam_config "$broken" broken.safetensors
+  expect 1 "$ssam" embed --checkpoint broken.safetensors --image drawn/images/train_00000.png --out never.npy
+  one_clear_line
+  complains "broken.safetensors, metadata ssam_config"
+done
+expect 0 "$files" metadata tiny.safetensors ssam_labels '{"a": 1}' broken.safetensors
+expect 1 "$ssam" embed --checkpoint broken.safetensors --image drawn/images/train_00000.png --out never.npy
+complains "metadata ssam_labels"
+[ ! -e never.npy ] || fail "a failed embedding left a file"

@@ -3,8 +3,13 @@
 //     cli_files tensor FILE.safetensors NAME OUT.npy      one tensor as an array
 //     cli_files close A.npy B.npy TOLERANCE               exit 1 unless |a - b| <= TOLERANCE * |b| (Euclidean norms)
 //     cli_files scale FILE.safetensors NAME FACTOR OUT    the first element of one tensor times FACTOR
+//     cli_files wrap FILE.safetensors PREFIX OUT NAME...  every name behind PREFIX, and other tensors NAME beside them
+//     cli_files metadata FILE.safetensors KEY VALUE OUT   one entry of the metadata changed
+//     cli_files fill VALUE OUT.npy EXTENT...              an array of one value
+//     cli_files enlarged M.npy L.npy INDEX TOLERANCE      exit 1 unless mask INDEX of L is M, enlarged bilinearly
 //     cli_files features OUT.safetensors DIM LABEL...     text features, different for every label
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -29,6 +34,34 @@ int close(const ssam::HostTensor& a, const ssam::HostTensor& b, double tolerance
   return error <= tolerance ? 0 : 1;
 }
 
+/// [1, h, h] -> [side, side], as PyTorch's interpolate(mode='bilinear', align_corners=False).
+ssam::HostTensor enlarged(const ssam::HostTensor& mask, ssam::Index side) {
+  const std::vector<double> values = mask.to<double>();
+  const ssam::Index h = mask.shape[1];
+  const auto place = [&](ssam::Index i) { return std::max(0.0, (double(i) + 0.5) * double(h) / double(side) - 0.5); };
+  std::vector<double> out;
+  for (ssam::Index y = 0; y < side; ++y) {
+    for (ssam::Index x = 0; x < side; ++x) {
+      const auto top = static_cast<ssam::Index>(place(y)), left = static_cast<ssam::Index>(place(x));
+      const double v = place(y) - double(top), u = place(x) - double(left);
+      const auto at = [&](ssam::Index row, ssam::Index column) {
+        return values[static_cast<std::size_t>(std::min(row, h - 1) * h + std::min(column, h - 1))];
+      };
+      out.push_back((1 - v) * ((1 - u) * at(top, left) + u * at(top, left + 1)) +
+                    v * ((1 - u) * at(top + 1, left) + u * at(top + 1, left + 1)));
+    }
+  }
+  return ssam::HostTensor::from(ssam::Shape{side, side}, out);
+}
+
+int close_enlarged(const ssam::HostTensor& mask, const ssam::HostTensor& logits, int index, double tolerance) {
+  const ssam::Index side = logits.shape[2];
+  const std::vector<double> all = logits.to<double>();
+  const auto first = all.begin() + static_cast<std::ptrdiff_t>(index * side * side);
+  const std::vector<double> one(first, first + static_cast<std::ptrdiff_t>(side * side));
+  return close(enlarged(mask, side), ssam::HostTensor::from(ssam::Shape{side, side}, one), tolerance);
+}
+
 int run(const std::vector<std::string>& words) {
   const std::string& verb = words[1];
   if (verb == "tensor" && words.size() == 5) {
@@ -41,6 +74,27 @@ int run(const std::vector<std::string>& words) {
     values.at(0) *= static_cast<float>(std::atof(words[4].c_str()));
     state.tensors[words[3]] = ssam::HostTensor::from(state.at(words[3]).shape, values);
     ssam::save_safetensors(words[5], state);
+  } else if (verb == "wrap" && words.size() > 4) {
+    const ssam::StateDict state = ssam::load_safetensors(words[2]);
+    ssam::StateDict wrapped{.tensors = {}, .metadata = state.metadata, .skipped = {}, .notes = {}};
+    for (const auto& [name, tensor] : state.tensors) wrapped.tensors[words[3] + name] = tensor;
+    for (std::size_t k = 5; k < words.size(); ++k) {
+      wrapped.tensors[words[k]] = ssam::HostTensor::from(ssam::Shape{1}, std::vector<float>{1});
+    }
+    ssam::save_safetensors(words[4], wrapped);
+  } else if (verb == "metadata" && words.size() == 6) {
+    ssam::StateDict state = ssam::load_safetensors(words[2]);
+    state.metadata[words[3]] = words[4];
+    ssam::save_safetensors(words[5], state);
+  } else if (verb == "fill" && words.size() > 4) {
+    ssam::Shape shape;
+    for (std::size_t k = 4; k < words.size(); ++k) shape.push_back(std::atoi(words[k].c_str()));
+    const std::vector<float> values(static_cast<std::size_t>(shape.elements()),
+                                    static_cast<float>(std::atof(words[2].c_str())));
+    ssam::save_npy(words[3], ssam::HostTensor::from(shape, values));
+  } else if (verb == "enlarged" && words.size() == 6) {
+    return close_enlarged(ssam::load_npy(words[2]), ssam::load_npy(words[3]), std::atoi(words[4].c_str()),
+                          std::atof(words[5].c_str()));
   } else if (verb == "features" && words.size() > 4) {
     ssam::StateDict state;
     const auto dim = static_cast<std::size_t>(std::atoi(words[3].c_str()));

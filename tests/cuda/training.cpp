@@ -75,13 +75,14 @@ TEST_CASE("training on the GPU does what it does on the host; its adapter is use
     CHECK(relative(on_host.loss, on_gpu.loss) < 1e-5);
     CHECK(std::abs(on_host.report.mean_dice() - on_gpu.report.mean_dice()) < 0.01);
 
-    const cli::SegmentResult before = gpu->segment(random_image(), request()),
-                             there = other->segment(random_image(), request());
+    const cli::PromptMasks before = gpu->segment(random_image(), request()).prompts.at(0),
+                           there = other->segment(random_image(), request()).prompts.at(0);
     CHECK(difference(before.logits, there.logits) < 1e-4);
     CHECK(difference(before.iou, there.iou) < 1e-4);
+    CHECK(difference(before.low_res, there.low_res) < 1e-4);
     gpu->merge();
     other->merge();
-    CHECK(difference(gpu->segment(random_image(), request()).logits, before.logits) < 1e-4);
+    CHECK(difference(gpu->segment(random_image(), request()).prompts.at(0).logits, before.logits) < 1e-4);
     CHECK(difference(gpu->embed(random_image()).to<float>(), other->embed(random_image()).to<float>()) < 1e-5);
     const StateDict merged = gpu->plain_weights(), merged_there = other->plain_weights();
     REQUIRE(merged.tensors.size() == merged_there.tensors.size());

@@ -110,6 +110,18 @@ TEST_CASE("the content hash sees names, types, shapes and bytes, nothing else") 
   CHECK(content_hash(StateDict()) != hash);
 }
 
+TEST_CASE("an array that is not finite is refused with its file and the place") {
+  check_finite(HostTensor::from({3}, std::vector<float>{1, -2, 3e38f}), "a.npy");
+  check_finite(HostTensor::from({2}, std::vector<std::int64_t>{1, INT64_MAX}), "a.npy");
+  for (const double bad : {std::nan(""), double(INFINITY), -double(INFINITY), 1e39}) {  // the last is infinite as float
+    refused(
+        [&] {
+          check_finite(HostTensor::from({4}, std::vector<double>{1, 2, bad, bad}), "a.npy");
+        },
+        {"NaN or infinite", "[a.npy]", "found 2 of 4, the first is element 2"});
+  }
+}
+
 TEST_CASE("UTF-8 is told from what only looks like it") {
   for (const char* good : {"", "plain", "\xc3\xa4", "\xe2\x82\xac", "\xed\x9f\xbf", "\xee\x80\x80", "\xf0\x9f\x98\x80",
                            "\xf4\x8f\xbf\xbf"}) {

@@ -140,8 +140,9 @@ TEST_CASE("P6: the state dictionary is found, and what is left out is listed") {
     return all;
   };
   CHECK(names(state) == "a.weight ");
-  for (const char* wrapper : {"model", "state_dict", "model_state_dict", "module", "network", "net"}) {
+  for (const char* wrapper : {"model", "state_dict", "model_state_dict", "model_state", "my_segmenter"}) {
     CHECK(names(dict(text(wrapper) + state)) == "a.weight ");
+    CHECK(names(dict(text("stage") + dict(text(wrapper) + state))) == "a.weight ");
   }
   const std::string med_sam = names(dict(text("model") + state + text("optimizer") +
                                          dict(text("state") + dict(text("m") + tensor())) + text("epoch") + "K\x05"));
@@ -153,8 +154,10 @@ TEST_CASE("P6: the state dictionary is found, and what is left out is listed") {
   // "model" goes before "state_dict", whichever stands first.
   CHECK(names(dict(text("state_dict") + dict(text("x") + tensor()) + text("model") + state))
             .starts_with("a.weight - 'state_dict'"));
-  // Names of modules are no wrappers where tensors stand beside them.
-  CHECK(names(dict(text("model") + dict(text("w") + tensor()) + text("b") + tensor())) == "b model.w ");
+  // Names of modules are no wrappers where as many tensors stand beside them, or several of their kind do.
+  CHECK(names(dict(text("inner") + dict(text("w") + tensor()) + text("b") + tensor())) == "b inner.w ");
+  CHECK(names(dict(text("model") + dict(text("w") + tensor()) + text("a") + tensor() + text("b") + tensor())) ==
+        "a b model.w ");
   CHECK(names(dict(text("layer1") + dict(text("w") + tensor()) + text("layer2") + dict(text("w") + tensor()))) ==
         "layer1.w layer2.w ");
   const std::string mixed = names(dict(text("w") + tensor() + text("epoch") + "K\x05" + text("optimizer") +
@@ -164,10 +167,33 @@ TEST_CASE("P6: the state dictionary is found, and what is left out is listed") {
         "no text ");
   CHECK(names(dict(text("module.w") + tensor())) == "module.w ");
 
+  // Whatever a training leaves beside the weights: tensors of a loss or of random numbers, other objects, averages.
+  const std::string beside = "it lies beside the weights in 'model_state_dict' ";
+  CHECK(names(dict(text("epoch") + "K\x01" + text("model_state_dict") + state + text("loss") + tensor())) ==
+        "a.weight - 'epoch': " + beside + "- 'loss': " + beside);
+  const std::string two = ordered_dict() + "(" + text("a.weight") + tensor() + text("b.weight") + tensor() + "u";
+  CHECK(names(dict(text("rng_state") + dict(text("cpu") + tensor() + text("cuda") + tensor()) + text("phase2") + two +
+                   text("optimizer_state_dict") + dict(text("state") + dict(text("m") + tensor())) + text("best_dice") +
+                   tensor({.size = {}, .stride = {}})))
+            .starts_with("a.weight b.weight - 'rng_state': it lies beside the weights in 'phase2' - "));
+  CHECK(names(dict(text("model") + state + text("model_ema") + state)) ==
+        "a.weight - 'model_ema': it lies beside the weights in 'model' ");
+  CHECK(names(dict(text("args") + global("argparse", "Namespace") + ")\x81" + dict(text("lr") + "K\x01") + "b" +
+                   text("a") + tensor())) == "a - 'args': the Python object 'argparse.Namespace' ");
+  // A model that was saved in parts keeps them all.
+  CHECK(names(dict(text("encoder") + dict(text("w") + tensor()) + text("decoder") + dict(text("w") + tensor()) +
+                   text("lr_scheduler") + dict(text("x") + tensor()))) ==
+        "decoder.w encoder.w - 'lr_scheduler': the state of training, not of the model ");
+
   bad(torch_zip(pickle(tensor())), {"no dictionary of tensors"});
   bad(torch_zip(pickle("]")), {"no dictionary of tensors"});
+  bad(torch_zip(pickle(global("models", "Sam") + ")\x81" + dict(text("training") + "\x88") + "b")),
+      {"no dictionary of tensors", "the Python object 'models.Sam'", "torch.save(model.state_dict(), path)"});
+  bad(torch_zip(
+          pickle(dict(text("state") + dict("K\x01" + dict(text("exp_avg") + tensor())) + text("param_groups") + "]"))),
+      {"the state of an optimizer"});
   bad(torch_zip(pickle("}")), {"holds no tensor"});
-  bad(torch_zip(pickle(dict(text("epoch") + "K\x01"))), {"holds no tensor", "1 other entries"});
+  bad(torch_zip(pickle(dict(text("epoch") + "K\x01"))), {"holds no tensor", "1 other entries: 'epoch'"});
   bad(torch_zip(pickle(dict(text("w") + tensor() + text("w") + tensor()))), {"two tensors have one name", "'w'"});
   bad(torch_zip(pickle(dict(text("a.b") + tensor() + text("a") + dict(text("b") + tensor())))),
       {"two tensors", "'a.b'"});

@@ -77,6 +77,75 @@ TEST_CASE("distributed training's prefix is stripped, however often") {
   CHECK_THROWS_WITH_AS(normalize_names(clash), doctest::Contains("one name in SAM"), MismatchError);
 }
 
+TEST_CASE("whatever stands in front of SAM's names is taken off and said") {
+  const StateDict sam = golden("sam.safetensors");
+  const auto with = [&](const std::string& prefix) {
+    return renamed(sam, [&](const std::string& name) { return prefix + name; });
+  };
+  for (const char* prefix : {"model.", "net.", "sam.", "model.sam.", "sam_model.", "base_model.model.", "a.b.c.d."}) {
+    const StateDict normal = normalize_names(with(prefix));
+    CHECK(normal.tensors == sam.tensors);
+    CHECK(normal.skipped.empty());
+    REQUIRE(normal.notes.size() == 1);
+    CHECK(normal.notes[0] == "'" + std::string(prefix) + "' was taken off 202 names");
+    CHECK(normalize_names(normal).notes == normal.notes);
+  }
+  for (const char* prefix : {"_orig_mod.", "module._orig_mod.", "model._orig_mod.module.sam.", "_orig_mod.model."}) {
+    CHECK(normalize_names(with(prefix)).tensors == sam.tensors);
+  }
+  // Parts may be wrapped by themselves, and blocks in them.
+  CHECK(normalize_names(renamed(sam, [](std::string name) {
+          replace(name, "image_encoder.", "image_encoder._orig_mod.");
+          replace(name, "mask_decoder.", "mask_decoder.module.");
+          replace(name, "blocks.1.", "blocks.1._checkpoint_wrapped_module.");
+          return "model." + name;
+        })).tensors == sam.tensors);
+  CHECK(normalize_names(renamed(sam, [](const std::string& name) { return "model." + hugging_face(name); })).tensors ==
+        sam.tensors);
+}
+
+TEST_CASE("what lies beside SAM in one dictionary is left out and said") {
+  const StateDict sam = golden("sam.safetensors");
+  const HostTensor number = HostTensor::from({1}, std::vector<float>{1});
+  for (const char* prefix : {"", "model.sam."}) {
+    StateDict state = renamed(sam, [&](const std::string& name) { return prefix + name; });
+    for (const char* other : {"criterion.weight", "ema.decay", "discriminator.x", "loss", "model.head.weight"}) {
+      state.tensors[other] = number;
+    }
+    const StateDict normal = normalize_names(state);
+    CHECK(normal.tensors == sam.tensors);
+    REQUIRE(normal.skipped.size() == 5);
+    CHECK(normal.skipped[0].starts_with("'criterion.weight': it lies beside"));
+    CHECK(content_hash(normal) == content_hash(sam));
+  }
+  // Inside SAM nothing is left out: a changed network is no SAM, whatever is in front.
+  StateDict changed = renamed(sam, [](const std::string& name) { return "sam." + name; });
+  changed.tensors["sam.image_encoder.adapter.weight"] = number;
+  CHECK(normalize_names(changed).contains("image_encoder.adapter.weight"));
+}
+
+TEST_CASE("of two SAMs in one file the one that was trained is taken, or none") {
+  const StateDict sam = golden("sam.safetensors");
+  const auto two = [&](const std::string& one, const std::string& other) {
+    StateDict state;
+    for (const auto& [name, tensor] : sam.tensors) {
+      state.tensors[one + name] = tensor;
+      HostTensor changed = tensor;
+      changed.bytes.assign(changed.bytes.size(), std::byte{0});
+      state.tensors[other + name] = changed;
+    }
+    return normalize_names(state);
+  };
+  for (const auto& [one, other] : {std::pair{"", "averaged."},
+                                   {"model.", "model_ema."},
+                                   {"net.", "ema.module."},
+                                   {"semantic.", "ema_model."},
+                                   {"", "a."}}) {
+    CHECK(two(one, other).tensors == sam.tensors);
+  }
+  CHECK_THROWS_WITH_AS(two("student.", "teacher."), doctest::Contains("'student.' and 'teacher.'"), MismatchError);
+}
+
 TEST_CASE("Hugging Face's names make the round trip") {
   const StateDict sam = golden("sam.safetensors");
   StateDict theirs = renamed(sam, hugging_face);

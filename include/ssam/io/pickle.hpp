@@ -1,11 +1,10 @@
 #pragma once
 
-#include <array>
-#include <cstdint>
+#include <algorithm>
 #include <cstring>
 #include <limits>
-#include <ssam/io/host_tensor.hpp>
 #include <ssam/io/names.hpp>
+#include <ssam/io/pickle_value.hpp>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -13,50 +12,10 @@
 
 namespace ssam {
 
-/// One Python object of a checkpoint's pickle. Containers, texts and tensors live in the Pickle that made it.
-struct PickleValue {
-  enum class Kind : std::uint8_t {
-    none,
-    boolean,  ///< integer: 0 or 1
-    integer,
-    real,  ///< its value is of no use to a checkpoint and not kept
-    text,
-    tuple,
-    list,
-    dict,
-    ordered_dict,
-    storage,
-    tensor,
-    make_ordered_dict,  ///< from here on: the callables and types a pickle may name
-    make_tensor,
-    make_parameter,
-    make_size,
-    storage_type,  ///< integer: the DType
-  };
-  Kind kind = Kind::none;
-  std::uint32_t index = 0;   ///< of the container, storage or tensor; the length of a text
-  std::int64_t integer = 0;  ///< the number; the offset of a text
-};
-
-/// A run of elements inside a file's storage, as a persistent id names it.
-struct PickleStorage {
-  std::string_view key;
-  DType dtype = DType::f32;
-  std::int64_t elements = 0;  ///< of the whole storage in the file
-  std::int64_t view_begin = 0;
-  std::int64_t view_elements = 0;
-};
-
-/// A tensor inside a storage: offset and strides in elements, none negative; not yet checked against the storage.
-struct PickleTensor {
-  std::uint32_t storage = 0;
-  std::int64_t offset = 0;
-  Shape shape;
-  std::array<std::int64_t, Shape::max_rank> strides = {};
-};
-
 /// The objects of one pickle (protocol 2) as torch.save writes them. Not an interpreter of Python: the opcodes and
-/// names that state dictionaries need, nothing else, no recursion, no code of the file's choosing.
+/// names that state dictionaries need, no recursion, no code of the file's choosing. What else lies beside the weights
+/// (a scalar of NumPy, the arguments of a script) becomes an object without content: its type is known by name, its
+/// construction is not followed.
 class Pickle {
  public:
   using Kind = PickleValue::Kind;
@@ -73,6 +32,12 @@ class Pickle {
   std::size_t size() const { return at_; }
   std::string_view text(const PickleValue& value) const {
     return bytes_.substr(static_cast<std::size_t>(value.integer), value.index);
+  }
+  /// "argparse.Namespace": what an object was made by.
+  std::string object_name(const PickleValue& value) const {
+    std::string name(text(value));
+    std::replace(name.begin(), name.end(), '\n', '.');
+    return name;
   }
   /// Elements of a tuple or list; keys and values by turns of a dictionary.
   const std::vector<PickleValue>& items(const PickleValue& value) const { return containers_[value.index]; }
@@ -153,7 +118,10 @@ class Pickle {
   }
 
   void push_long(std::size_t width) {
-    if (width > 8) fail("an integer of " + std::to_string(width) + " bytes");
+    if (width > 8) {  // of a random number generator's state: of no use here
+      take(width);
+      return push(Kind::real);
+    }
     std::uint64_t value = number(width);
     if (width > 0 && width < 8 && (value >> (8 * width - 1)) != 0) value |= ~std::uint64_t{0} << (8 * width);
     push(Kind::integer, static_cast<std::int64_t>(value));
@@ -162,6 +130,7 @@ class Pickle {
   /// Appends to the container on top of the stack.
   void append(const std::vector<PickleValue>& values, bool to_dict) {
     const PickleValue& target = top();
+    if (is(target, Kind::object)) return;
     if (to_dict ? !is_dict(target) : target.kind != Kind::list) {
       fail(to_dict ? "items for what is no dictionary" : "elements for what is no list");
     }
@@ -178,8 +147,9 @@ class Pickle {
     return text;
   }
 
-  /// The exact names a state dictionary needs; everything else would be a call into code.
+  /// The exact names a state dictionary needs; everything else would be a call into code and stays a name.
   void push_global() {
+    const std::size_t begin = at_;
     const std::string_view module = line();
     const std::string_view name = line();
     struct Allowed {
@@ -209,7 +179,7 @@ class Pickle {
     for (const Allowed& entry : allowed) {
       if (module == entry.module && name == entry.name) return stack_.push_back(entry.value);
     }
-    fail("the name " + shown(std::string(module) + "." + std::string(name)) + ", which is not among those allowed");
+    push(Kind::object, static_cast<std::int64_t>(begin), module.size() + 1 + name.size());
   }
 
   bool is(const PickleValue& value, Kind kind) const { return value.kind == kind; }
@@ -223,6 +193,7 @@ class Pickle {
   void push_storage(const PickleValue& id) {
     if (!is(id, Kind::tuple)) fail("a persistent id that is no tuple");
     const auto& parts = items(id);
+    if (parts.size() > 1 && is(parts[1], Kind::object)) return push_again(parts[1]);  // elements of an unknown type
     if ((parts.size() != 5 && parts.size() != 6) || !is(parts[0], Kind::text) || text(parts[0]) != "storage" ||
         !is(parts[1], Kind::storage_type) || !is(parts[2], Kind::text) || !is(parts[3], Kind::text)) {
       fail("a persistent id that is not ('storage', type, key, device, size)");
@@ -246,6 +217,8 @@ class Pickle {
     push(Kind::storage, 0, storages_.size() - 1);
   }
 
+  void push_again(PickleValue value) { stack_.push_back(value); }
+
   void reduce() {
     const PickleValue arguments = pop();
     const PickleValue callable = pop();
@@ -255,19 +228,20 @@ class Pickle {
         return make_ordered_dict(arguments);
       case Kind::make_size: {
         if (items(arguments).size() != 1 || !is(items(arguments)[0], Kind::tuple)) fail("a malformed torch.Size");
-        const PickleValue size = items(arguments)[0];
-        return stack_.push_back(size);
+        return push_again(items(arguments)[0]);
       }
       case Kind::make_tensor:
         return make_tensor(arguments);
       case Kind::make_parameter: {
         const auto& parts = items(arguments);
+        if (!parts.empty() && is(parts[0], Kind::object)) return push_again(parts[0]);
         if (parts.size() != 3 || !is(parts[0], Kind::tensor) || !is(parts[1], Kind::boolean) || !is_dict(parts[2])) {
           fail("arguments that do not make a parameter");
         }
-        const PickleValue tensor = parts[0];
-        return stack_.push_back(tensor);
+        return push_again(parts[0]);
       }
+      case Kind::object:
+        return push_again(callable);
       default:
         fail("a call of what cannot be called");
     }
@@ -294,6 +268,7 @@ class Pickle {
   /// (storage, offset, size, stride, requires_grad, backward_hooks[, metadata])
   void make_tensor(const PickleValue& arguments) {
     const auto& parts = items(arguments);
+    if (!parts.empty() && is(parts[0], Kind::object)) return push_again(parts[0]);
     if ((parts.size() != 6 && parts.size() != 7) || !is(parts[0], Kind::storage) || !is(parts[2], Kind::tuple) ||
         !is(parts[3], Kind::tuple) || !is(parts[4], Kind::boolean) ||
         !(is_dict(parts[5]) || is(parts[5], Kind::none))) {
@@ -392,8 +367,14 @@ class Pickle {
         return push_global();
       case 'R':
         return reduce();
+      case 0x81: {  // NEWOBJ
+        pop();
+        if (!is(top(), Kind::object)) fail("a new object of what is no type");
+        return;
+      }
       case 'b': {  // BUILD: the `_metadata` of a state dictionary, which is of no use here
         const PickleValue state = pop();
+        if (is(top(), Kind::object)) return;
         if (!is_dict(state) || !is(top(), Kind::ordered_dict)) fail("attributes for what is no OrderedDict");
         return;
       }

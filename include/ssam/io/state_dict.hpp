@@ -43,6 +43,7 @@ struct StateDict {
   std::map<std::string, HostTensor> tensors;
   std::map<std::string, std::string> metadata;
   std::vector<std::string> skipped;  ///< entries that are not in `tensors`, each with the reason
+  std::vector<std::string> notes;    ///< what was done to the names: "'module.' was taken off 202 names"
 
   bool contains(const std::string& name) const { return tensors.contains(name); }
 
@@ -89,6 +90,20 @@ inline void check_finite(const StateDict& state, const LoadOptions& options, con
       .where = at_tensor(file, counts.begin()->first),
       .expected = "finite values (strict_finite)",
       .found = std::to_string(counts.begin()->second) + " others, in " + std::to_string(counts.size()) + " tensor(s)"});
+}
+
+/// Throws FormatError where values of an array are NaN or infinite in single precision. `where` names its file.
+inline void check_finite(const HostTensor& array, const std::string& where) {
+  const std::vector<float> values = array.to<float>();
+  const auto bad = [](float value) { return !std::isfinite(value); };
+  const auto first = std::find_if(values.begin(), values.end(), bad);
+  if (first == values.end()) return;
+  throw FormatError(ErrorText{.what = "values are NaN or infinite",
+                              .where = where,
+                              .expected = "finite numbers in single precision",
+                              .found = std::to_string(std::count_if(first, values.end(), bad)) + " of " +
+                                       std::to_string(values.size()) + ", the first is element " +
+                                       std::to_string(first - values.begin())});
 }
 
 /// 128 bits (XXH3) in hexadecimal over the sorted names, types, shapes and bytes: the same for one checkpoint in any

@@ -1,13 +1,10 @@
 #pragma once
 
 #include <ssam/io/sealed_file.hpp>
-#include <ssam/sam/adapter_info.hpp>
+#include <ssam/sam/mistaken_file.hpp>
 #include <ssam/sam/state.hpp>
 
 namespace ssam {
-
-inline constexpr const char* adapter_weights_file = "adapter_model.safetensors";
-inline constexpr const char* adapter_info_file = "adapter_config.json";
 
 namespace detail {
 
@@ -100,8 +97,9 @@ void save_adapter(const std::filesystem::path& folder, const SsamModel<Scalar, D
 }
 
 /// Reads `adapter_config.json` of a folder. Throws IoError, FormatError (not JSON), ConfigError (an unknown or missing
-/// key, a wrong type), MismatchError (a newer format).
+/// key, a wrong type), MismatchError (a newer format, or no adapter's folder at all).
 inline AdapterInfo read_adapter_info(const std::filesystem::path& folder) {
+  detail::refuse_other_than_adapter(folder);
   const std::filesystem::path file = folder / adapter_info_file;
   return AdapterInfo::from_json(load_json(file), file.string());
 }

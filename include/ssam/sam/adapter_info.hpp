@@ -6,6 +6,10 @@
 
 namespace ssam {
 
+/// The two files of an adapter's folder.
+inline constexpr const char* adapter_weights_file = "adapter_model.safetensors";
+inline constexpr const char* adapter_info_file = "adapter_config.json";
+
 /// What an adapter says about itself (`adapter_config.json`).
 struct AdapterInfo {
   static constexpr int newest_format = 1;

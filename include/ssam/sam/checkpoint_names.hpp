@@ -1,9 +1,12 @@
 #pragma once
 
+#include <algorithm>
+#include <map>
 #include <ssam/io/state_dict.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace ssam {
 
@@ -146,17 +149,113 @@ inline void drop_shared_embedding(StateDict& state) {
   }
 }
 
+/// Takes the wrappers of training out of a name, wherever they stand: of several processes (`module`), torch.compile,
+/// FSDP and checkpointed activations. SAM has no module of these names.
+inline std::string without_wrappers(std::string name) {
+  for (const std::string_view wrapper :
+       {"module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."}) {
+    for (std::size_t at = name.find(wrapper); at != std::string::npos; at = name.find(wrapper, at)) {
+      if (at == 0 || name[at - 1] == '.') {
+        name.erase(at, wrapper.size());
+      } else {
+        ++at;
+      }
+    }
+  }
+  return name;
+}
+
+/// Whether a name begins as one of SAM, in its own names or Hugging Face's.
+inline bool begins_like_sam(std::string_view name) {
+  for (const std::string_view part : {"image_encoder.", "prompt_encoder.", "mask_decoder.", "text_affine.",
+                                      "vision_encoder.", "shared_image_embedding."}) {
+    if (name.starts_with(part)) return true;
+  }
+  return name == "pixel_mean" || name == "pixel_std";
+}
+
+/// What stands in front of SAM's names ("model.sam."; "" where nothing does), with how many of them stand behind it.
+inline std::map<std::string, std::size_t> prefixes_of_sam(const StateDict& state) {
+  std::map<std::string, std::size_t> counts;
+  for (const auto& [name, tensor] : state.tensors) {
+    for (std::size_t at = 0; at < name.size();) {
+      const std::string_view rest = std::string_view(name).substr(at);
+      if (begins_like_sam(rest) && !rest.starts_with("pixel_")) {
+        ++counts[name.substr(0, at)];
+        break;
+      }
+      const std::size_t dot = name.find('.', at);
+      at = dot == std::string::npos ? name.size() : dot + 1;
+    }
+  }
+  return counts;
+}
+
+/// Whether a prefix says that its model is an average over a training ("model_ema.").
+inline bool names_an_average(const std::string& prefix) {
+  for (std::size_t begin = 0; begin < prefix.size();) {
+    const std::size_t end = std::min(prefix.find_first_of("._", begin), prefix.size());
+    const std::string_view word = std::string_view(prefix).substr(begin, end - begin);
+    if (word == "ema" || word == "swa" || word == "averaged") return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+/// The prefix of the model that is meant: of those with the most tensors SAM's own "", else the one that is no average.
+/// Throws MismatchError where that leaves several.
+inline std::string prefix_of_sam(const std::map<std::string, std::size_t>& counts) {
+  std::size_t most = 0;
+  for (const auto& [prefix, count] : counts) most = std::max(most, count);
+  std::vector<std::string> best, averages;
+  for (const auto& [prefix, count] : counts) {
+    if (count == most) (names_an_average(prefix) ? averages : best).push_back(prefix);
+  }
+  if (best.empty()) best = averages;
+  if (best.size() == 1 || best.front().empty()) return best.front();
+  throw MismatchError(ErrorText{.what = "the checkpoint holds more than one Segment Anything",
+                                .expected = "one",
+                                .found = shown(best[0]) + " and " + shown(best[1]) + " in front of SAM's names",
+                                .advice = "save the state dictionary of the one that is meant"});
+}
+
+/// Takes wrappers and the prefix off, and leaves out what stands beside SAM. Nothing happens to a state without SAM.
+inline void strip_to_sam(StateDict& state) {
+  std::size_t wrapped = 0;
+  rename_tensors(state, [&](const std::string& name) {
+    std::string plain = without_wrappers(name);
+    wrapped += plain == name ? 0 : 1;
+    return plain;
+  });
+  if (wrapped > 0) {
+    state.notes.push_back("the wrappers of training ('module.', '_orig_mod.') were taken off " +
+                          std::to_string(wrapped) + " names");
+  }
+  const auto prefixes = prefixes_of_sam(state);
+  if (prefixes.empty()) return;
+  const std::string prefix = prefix_of_sam(prefixes);
+  std::size_t kept = 0;
+  std::erase_if(state.tensors, [&](const auto& entry) {
+    const bool inside =
+        entry.first.starts_with(prefix) && begins_like_sam(std::string_view(entry.first).substr(prefix.size()));
+    if (!inside) state.skipped.push_back(shown(entry.first) + ": it lies beside SAM's weights");
+    kept += inside ? 1 : 0;
+    return !inside;
+  });
+  if (prefix.empty()) return;
+  rename_tensors(state, [&](const std::string& name) { return name.substr(prefix.size()); });
+  state.notes.push_back(shown(prefix) + " was taken off " + std::to_string(kept) + " names");
+}
+
 }  // namespace detail
 
-/// Gives every tensor SAM's own name, whoever wrote the checkpoint: strips `module.` (distributed training), translates
-/// Hugging Face's names and those of the neck in S-SAM's published checkpoints. What is dropped is added to `skipped`.
-/// Applying it again changes nothing. Throws MismatchError when two tensors would have one name.
+/// Gives every tensor SAM's own name, whoever wrote the checkpoint: takes off what wrappers and surrounding models put
+/// in front (`module.`, `_orig_mod.`, `model.`, any other prefix that SAM's names share), leaves out what lies beside
+/// SAM, translates Hugging Face's names and those of the neck in S-SAM's published checkpoints. `skipped` and `notes`
+/// say what was done. Applying it again changes nothing. Throws MismatchError when two tensors would have one name, or
+/// the file holds two models.
 inline StateDict normalize_names(StateDict state) {
-  detail::rename_tensors(state, [](std::string name) {
-    constexpr std::string_view wrapper = "module.";
-    while (name.starts_with(wrapper)) name.erase(0, wrapper.size());
-    return name;
-  });
+  detail::strip_to_sam(state);
   for (const char* constant : {"pixel_mean", "pixel_std"}) {
     if (state.tensors.erase(constant) > 0)
       state.skipped.push_back(shown(constant) + ": a constant of the preprocessing");

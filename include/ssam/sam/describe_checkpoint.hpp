@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <ssam/io/state_dict.hpp>
 #include <ssam/sam/config.hpp>
@@ -71,25 +72,36 @@ inline std::string backbone_name(Index embed_dim) {
 }
 }  // namespace detail
 
-/// Throws the MismatchError of a checkpoint that does not fit a model, with the likely reason first.
+/// Throws the MismatchError of a SAM checkpoint that does not fit a model, with the likely reason first.
 [[noreturn]] inline void throw_mismatch(const std::string& source, const CheckpointDescription& found,
                                         const SamConfig& model, const std::vector<std::string>& missing,
                                         const std::vector<std::string>& unexpected,
                                         const std::vector<std::string>& misshapen) {
-  std::string what = "the checkpoint does not fit the model", advice = "check --backbone, --config and --recipe";
-  if (!found.is_sam()) {
-    what = "this is not a SAM checkpoint";
-    advice = "expected names like image_encoder.blocks.0.attn.qkv.weight";
-  } else if (found.embed_dim != model.embed_dim || found.depth != model.depth) {
+  std::string what = "the checkpoint does not fit the model",
+              advice = "build the model with the checkpoint's configuration and recipe";
+  const bool lacks_heads = std::any_of(missing.begin(), missing.end(), [](const std::string& name) {
+    return name == "mask_decoder.iou_token.weight" || name == "prompt_encoder.no_mask_embed.weight";
+  });
+  if (found.embed_dim != model.embed_dim || found.depth != model.depth) {
     what = "this is " + found.backbone() + ": pos_embed " + std::to_string(found.embed_dim) + ", depth " +
            std::to_string(found.depth) + "; the model is " + detail::backbone_name(model.embed_dim) + ": pos_embed " +
            std::to_string(model.embed_dim) + ", depth " + std::to_string(model.depth);
+  } else if (lacks_heads) {
+    what = "the checkpoint is no whole SAM: it lacks the prompt encoder or the mask decoder";
+    advice = "give a checkpoint with image_encoder, prompt_encoder and mask_decoder";
+  } else if (!unexpected.empty() && missing.empty() && misshapen.empty()) {
+    what = "the checkpoint has more than SAM: its network was changed";
+    advice = "this model has no place for these tensors";
   }
-  std::string counts = std::to_string(missing.size()) + " missing, " + std::to_string(unexpected.size()) +
-                       " unexpected, " + std::to_string(misshapen.size()) + " of another shape";
-  if (!missing.empty()) counts += "; missing: " + detail::listed(missing);
-  if (!unexpected.empty()) counts += "; unexpected: " + detail::listed(unexpected);
-  if (!misshapen.empty()) counts += "; " + detail::listed(misshapen);
+  std::string counts;
+  const auto add = [&](const char* kind, const std::vector<std::string>& names) {
+    if (names.empty()) return;
+    counts += (counts.empty() ? "" : "; ") + std::to_string(names.size()) + " " + kind + ": ";
+    counts += detail::listed(names);
+  };
+  add("missing", missing);
+  add("unexpected", unexpected);
+  add("of another shape", misshapen);
   throw MismatchError(ErrorText{.what = what, .where = source, .found = counts, .advice = advice});
 }
 

@@ -4,9 +4,10 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <ssam/core/finite.hpp>
 #include <ssam/io/state_dict.hpp>
 #include <ssam/sam/checkpoint_names.hpp>
-#include <ssam/sam/describe_checkpoint.hpp>
+#include <ssam/sam/other_checkpoints.hpp>
 #include <ssam/sam/ssam_model.hpp>
 
 namespace ssam {
@@ -60,6 +61,16 @@ std::vector<S> resize_positions(const std::vector<S>& values, const Shape& from,
   return target.to_host();
 }
 
+[[noreturn]] inline void throw_nonfinite(const std::string& source, const std::vector<std::string>& names) {
+  throw FormatError(
+      ErrorText{.what = "weights are NaN or infinite",
+                .where = at_tensor(source, names.front()),
+                .expected = "numbers in the range of the model's precision",
+                .found = names.size() == 1 ? "others in this tensor"
+                                           : "others in " + std::to_string(names.size()) + " tensors: " + listed(names),
+                .advice = "the training that wrote them diverged, or the file was damaged: take an earlier one"});
+}
+
 }  // namespace detail
 
 /// A tensor of the model (a parameter's value or gradient) as a checkpoint stores it.
@@ -101,12 +112,13 @@ std::optional<std::vector<Scalar>> from_checkpoint(const HostTensor& stored, con
 /// Loads a checkpoint (names normalised to SAM's own) into a model, all or nothing: everything is staged and checked
 /// first. Adapters and TAL may be missing (they then stay as initialised); relative positions may be left over for a
 /// model that has none. Positional tables are resized to the model's image size. `source` names the file in messages.
-/// Throws MismatchError with a diagnosis otherwise.
+/// Throws MismatchError with a diagnosis otherwise, FormatError for weights that are NaN or infinite.
 template <class Scalar, class Device, class Recipe>
 void load_weights(SsamModel<Scalar, Device, Recipe>& model, StateDict state, const std::string& source) {
-  std::vector<std::function<void()>> commits;
-  std::vector<std::string> missing, misshapen;
   const CheckpointDescription description = describe_checkpoint(state);
+  if (!description.is_sam()) throw_not_sam(state, source);
+  std::vector<std::function<void()>> commits;
+  std::vector<std::string> missing, misshapen, nonfinite;
   const bool has_text = state.contains("text_affine.Text_Embedding_Affine.0.weight");
   walk(model, [&](const Path& path, auto& parameter, Group group, Layout layout) {
     const std::string name = path.str();
@@ -119,6 +131,7 @@ void load_weights(SsamModel<Scalar, Device, Recipe>& model, StateDict state, con
     const Shape shape = parameter.value.shape();
     auto values = from_checkpoint<Scalar>(entry->second, shape, group, layout);
     if (values) {
+      if (count_nonfinite<Scalar>(*values) > 0) nonfinite.push_back(name);
       commits.push_back([&parameter, staged = Tensor<Scalar, Device>(shape, *values)]() mutable {
         parameter.value = std::move(staged);
       });
@@ -136,6 +149,7 @@ void load_weights(SsamModel<Scalar, Device, Recipe>& model, StateDict state, con
   if (!missing.empty() || !unexpected.empty() || !misshapen.empty()) {
     throw_mismatch(source, description, model.sam.config, missing, unexpected, misshapen);
   }
+  if (!nonfinite.empty()) detail::throw_nonfinite(source, nonfinite);
   for (auto& commit : commits) commit();
   model.forget_positions();
 }

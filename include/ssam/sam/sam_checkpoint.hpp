@@ -1,0 +1,31 @@
+#pragma once
+
+#include <ssam/io/checkpoint_file.hpp>
+#include <ssam/sam/checkpoint_names.hpp>
+#include <ssam/sam/mistaken_file.hpp>
+#include <ssam/sam/other_checkpoints.hpp>
+
+namespace ssam {
+
+/// Reads a checkpoint of Segment Anything in any container, whoever wrote it, under SAM's own names; what was taken off
+/// the names and left out stands in `notes` and `skipped`. Throws IoError, FormatError, and MismatchError that says
+/// what the file or folder is where it is something else.
+inline StateDict load_sam_checkpoint(const std::filesystem::path& path) {
+  detail::refuse_folder_as_checkpoint(path);
+  StateDict state = normalize_names(load_checkpoint(path));
+  if (!describe_checkpoint(state).is_sam()) throw_not_sam(state, path.string());
+  return state;
+}
+
+/// What a reader did to a checkpoint, in one line; "" where it took everything as it is.
+inline std::string summary_of_changes(const StateDict& state) {
+  std::string text;
+  for (const std::string& note : state.notes) text += (text.empty() ? "" : "; ") + note;
+  if (state.skipped.empty()) return text;
+  std::vector<std::string> names;
+  for (const std::string& entry : state.skipped) names.push_back(entry.substr(0, entry.find(": ")));
+  return text + (text.empty() ? "" : "; ") + std::to_string(names.size()) +
+         (names.size() == 1 ? " entry was left out: " : " entries were left out: ") + detail::listed(names);
+}
+
+}  // namespace ssam
