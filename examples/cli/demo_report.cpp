@@ -13,12 +13,17 @@ double share(const Counts& counts) {
 std::string demo_table(const std::vector<DemoRow>& rows) {
   std::vector<std::string> header{"recipe", "trained", "% of model"};
   for (const std::string& label : rows[0].scores.labels()) header.push_back(label);
-  for (const char* name : {"mean DSC", "seconds", "adapter"}) header.push_back(name);
+  for (const char* name : {"mean DSC", "non-blank", "false blank", "false alarm", "seconds", "adapter"})
+    header.push_back(name);
   Table table(header);
   for (const DemoRow& row : rows) {
     std::vector<std::string> cells{row.recipe, with_commas(row.counts.trained), as_decimal(share(row.counts), 2)};
     for (const LabelScores& scores : row.scores.scores()) cells.push_back(as_decimal(scores.mean_dice(), 3));
     cells.push_back(as_decimal(row.scores.mean_dice(), 3));
+    cells.push_back(as_decimal(row.scores.mean_nonblank_dice(), 3));
+    const LabelScores all = row.scores.total();
+    cells.push_back(with_commas(all.n_false_blank));
+    cells.push_back(with_commas(all.n_false_alarm()));
     cells.push_back(as_decimal(row.seconds, 1));
     cells.push_back(row.adapter_bytes > 0 ? as_bytes(row.adapter_bytes) : "-");
     table.add(cells);

@@ -48,6 +48,14 @@ TextFeatures open_features(const OpenModel& model, const std::filesystem::path& 
                                   .found = features.source(),
                                   .advice = file.empty() ? "give them with --features" : "leave --features out"});
   }
+  const std::string trained_with = model.adapter ? model.adapter->text_hash : "";
+  if (!trained_with.empty() && trained_with != features.hash()) {
+    throw MismatchError(ErrorText{.what = "the model was trained with text features of another content",
+                                  .where = features.source(),
+                                  .expected = model.text_source + " as it was then (content hash " + trained_with + ")",
+                                  .found = "content hash " + features.hash(),
+                                  .advice = "give the file that it was trained with, under any name"});
+  }
   return features;
 }
 

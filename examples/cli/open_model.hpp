@@ -26,7 +26,8 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
                      DeviceKind device = DeviceKind::cpu);
 
 /// Text features from a file, or hashed label names where `file` is empty. Throws MismatchError when the model's TAL
-/// was trained with the other kind, ConfigError when it has no TAL that was ever trained.
+/// was trained with the other kind or an adapter with another content, ConfigError when it has no TAL that was ever
+/// trained.
 TextFeatures open_features(const OpenModel& model, const std::filesystem::path& file);
 
 }  // namespace ssam::cli

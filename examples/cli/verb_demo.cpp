@@ -117,7 +117,6 @@ double train_recipe(const DemoOptions& options, const Recipe& recipe, const Mode
   info.base_hash = checkpoint.hash;
   info.config = checkpoint.config;
   info.labels = data.train.labels();
-  info.text_source = data.features.source();
   runner->train(data.train, nullptr, data.features, budget(options), info, out, false,
                 [&](const TrainProgress& at) { progress.update(at.step, at.steps, "loss " + as_decimal(at.loss)); });
   return progress.seconds();
@@ -184,7 +183,9 @@ int demonstrate(const DemoOptions& options) {
   std::vector<DemoRow> rows;
   for (const Recipe& recipe : recipes()) {
     rows.push_back(run_recipe(options, recipe, base, data));
-    std::fprintf(log, "  %-18s mean DSC %s  %s\n", recipe.name, as_decimal(rows.back().scores.mean_dice(), 3).c_str(),
+    const Report& scores = rows.back().scores;
+    std::fprintf(log, "  %-18s mean DSC %s (non-blank %s)  %s\n", recipe.name,
+                 as_decimal(scores.mean_dice(), 3).c_str(), as_decimal(scores.mean_nonblank_dice(), 3).c_str(),
                  as_duration(rows.back().seconds).c_str());
     std::fflush(log);
   }
@@ -204,7 +205,9 @@ int demonstrate(const DemoOptions& options) {
   } else {
     std::printf("\n%s\n%s\n%s\nin %s: results.json, contact_sheet.png, overlays, adapters (runs/*/last); %s in all\n",
                 demo_table(rows).c_str(), demo_bars(rows).c_str(),
-                "DSC = 2I / (P + T) per picture and label, 1 when both are empty; mean over pictures, then labels.",
+                "DSC = 2I / (P + T) per picture and label, 1 when both are empty; mean over pictures, then labels.\n"
+                "non-blank: the same over the pictures that have the label; false blank: they have it, the answer is\n"
+                "empty; false alarm: they lack it, the answer is not empty.",
                 options.out.string().c_str(), as_duration(whole.seconds()).c_str());
   }
   return 0;

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <cstdio>
+#include <ssam/core/closest_name.hpp>
 #include <ssam/data/dataset.hpp>
 #include <ssam/train/evaluate.hpp>
 
@@ -16,24 +18,60 @@ struct EvalOptions {
   Index batch = 8;
   DeviceKind device = DeviceKind::cpu;
   int threads = 0;
-  bool json = false;
+  bool unseen_labels = false, json = false;
 };
 
-/// The test split where the data set has one, else the validation split.
-Split default_split(const Manifest& manifest) {
-  for (const ManifestItem& item : manifest.items) {
-    if (item.split == Split::test) return Split::test;
+/// The split that was asked for; else the test split where the data set has one, else the validation split. Throws
+/// ConfigError, which says what there is, where it has no items.
+Split choose_split(const Manifest& manifest, const std::string& asked) {
+  std::array<Index, 3> items{};
+  for (const ManifestItem& item : manifest.items) ++items[static_cast<std::size_t>(item.split)];
+  const auto has = [&](Split split) { return items[static_cast<std::size_t>(split)] > 0; };
+  Split split = has(Split::test) ? Split::test : Split::val;
+  for (const Split candidate : {Split::train, Split::val, Split::test}) {
+    if (asked == to_string(candidate)) split = candidate;
   }
-  return Split::val;
+  if (has(split)) return split;
+  std::string found;
+  for (const Split other : {Split::train, Split::val, Split::test}) {
+    if (!has(other)) continue;
+    found += (found.empty() ? "" : ", ") + to_string(other) + " (" +
+             std::to_string(items[static_cast<std::size_t>(other)]) + " images)";
+  }
+  throw ConfigError(ErrorText{.what = asked.empty() ? "the data set has neither a split \"test\" nor a split \"val\""
+                                                    : "the data set has no split \"" + asked + "\"",
+                              .where = manifest.file.string(),
+                              .found = found,
+                              .advice = "choose one of them with --split"});
+}
+
+/// Labels that the model was not trained on score by chance: throws MismatchError, which names the near ones.
+void check_labels(const Manifest& manifest, const std::vector<std::string>& trained) {
+  std::string unseen, near;
+  for (const std::string& label : manifest.labels) {
+    if (trained.empty() || std::find(trained.begin(), trained.end(), label) != trained.end()) continue;
+    unseen += (unseen.empty() ? "'" : ", '") + label + "'";
+    const std::string other = closest_name(label, trained);
+    if (!other.empty()) near += (near.empty() ? "'" : ", '") + other + "'";
+  }
+  if (unseen.empty()) return;
+  std::string known;
+  for (const std::string& label : trained) known += (known.empty() ? "'" : ", '") + label + "'";
+  throw MismatchError(
+      ErrorText{.what = "the model was not trained on every label of the data set",
+                .where = manifest.file.string(),
+                .expected = known,
+                .found = unseen,
+                .advice = (near.empty() ? "" : "did you mean " + near + "? ") +
+                          std::string("rename the labels in the manifest, or score them all the same with "
+                                      "--unseen-labels")});
 }
 
 int eval(const EvalOptions& options) {
   const Manifest manifest = load_manifest(options.data);
-  Split split = default_split(manifest);
-  for (const Split candidate : {Split::train, Split::val, Split::test}) {
-    if (options.split == to_string(candidate)) split = candidate;
-  }
+  const Split split = choose_split(manifest, options.split);
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
+  if (!options.unseen_labels) check_labels(manifest, model.labels);
   const TextFeatures features = open_features(model, options.features);
   const Dataset data(manifest, split, model.config.image_size, model.config.preparation);
   Progress progress("evaluating");
@@ -49,14 +87,16 @@ int eval(const EvalOptions& options) {
                                 {"device", to_string(options.device)},
                                 {"text_features", features.source()},
                                 {"images", data.items()},
-                                {"loss", scores.loss}};
+                                {"loss", scores.loss()},
+                                {"loss_definition", evaluation_loss_definition}};
     json.update(scores.report.json());
     std::puts(json.dump(2).c_str());
     return 0;
   }
-  std::printf("%s, split %s, %s images; adapter: %s; device: %s; text features: %s\n\n%s",
+  std::printf("%s, split %s, %s images; adapter: %s; device: %s; text features: %s\n\n%sloss %s; %s\n",
               options.data.string().c_str(), to_string(split).c_str(), with_commas(data.items()).c_str(),
-              recipe.c_str(), to_string(options.device), features.source().c_str(), scores.report.text().c_str());
+              recipe.c_str(), to_string(options.device), features.source().c_str(), scores.report.text().c_str(),
+              as_decimal(scores.loss(), 6).c_str(), evaluation_loss_definition);
   return 0;
 }
 
@@ -74,7 +114,9 @@ void add_eval(Program& program) {
       ->check(CLI::IsMember(split_names()));
   verb->add_option("--features", options->features, "Text features, one tensor per label; else hashed label names")
       ->type_name("FILE");
-  verb->add_option("--batch", options->batch, "Images at a time")
+  verb->add_flag("--unseen-labels", options->unseen_labels,
+                 "Score labels of the data set that the model was not trained on too");
+  verb->add_option("--batch", options->batch, "Images that are read at a time; no number depends on it")
       ->capture_default_str()
       ->check(CLI::Range(Index{1}, Index{4096}))
       ->type_name("N");

@@ -17,7 +17,7 @@ namespace {
 struct TrainArguments {
   ModelOptions model;
   std::filesystem::path data, out, features;
-  std::string recipe, rule = "paper", schedule = "constant", loss = "corrected";
+  std::string recipe, rule = "paper", schedule = "constant", loss = "corrected", best_by = "loss";
   TrainOptions options;
   DeviceKind device = DeviceKind::cpu;
   int threads = 0;
@@ -30,6 +30,7 @@ void settle(TrainArguments& arguments, const Recipe& recipe) {
   options.schedule.kind = arguments.schedule == "step"     ? Schedule::step
                           : arguments.schedule == "cosine" ? Schedule::cosine
                                                            : Schedule::constant;
+  options.best_by = arguments.best_by == "dsc" ? BestBy::dice : BestBy::loss;
   options.loss.form = arguments.loss == "reference" ? ops::FocalForm::reference : ops::FocalForm::corrected;
   if (recipe.count(find_rule(arguments.rule), vit_b(256)).trained == 0) {
     throw UsageError("the recipe '" + std::string(recipe.name) + "' trains nothing; see ssam params");
@@ -65,9 +66,14 @@ class EpochLog {
     const auto number = [&](const char* key) {
       return entry.contains(key) && entry[key].is_number() ? as_decimal(entry[key].get<double>()) : std::string("-");
     };
-    std::fprintf(to_, "epoch %4lld  loss %s  val loss %s  val DSC %s  %s\n", entry["epoch"].get<long long>(),
+    std::string scores;
+    if (entry.contains("val_samples")) {
+      scores = "  (non-blank " + number("val_dsc_nonblank_mean") + ", " + entry["val_false_blank"].dump() +
+               " false blank, " + entry["val_false_alarm"].dump() + " false alarm)";
+    }
+    std::fprintf(to_, "epoch %4lld  loss %s  val loss %s  val DSC %s%s  %s\n", entry["epoch"].get<long long>(),
                  number("train_loss").c_str(), number("val_loss").c_str(), number("val_dsc_mean").c_str(),
-                 as_duration(entry["seconds"].get<double>()).c_str());
+                 scores.c_str(), as_duration(entry["seconds"].get<double>()).c_str());
     std::fflush(to_);
   }
 
@@ -77,11 +83,14 @@ class EpochLog {
 };
 
 void check_out(const std::filesystem::path& out, bool resume) {
-  if (!resume && (std::filesystem::exists(out / "run_state.safetensors") || std::filesystem::exists(out / "best"))) {
-    throw ConfigError(ErrorText{.what = "the folder holds a run already",
-                                .where = out.string(),
-                                .advice = "continue it with --resume, or choose another --out"});
-  }
+  const RunFolder folder(out);
+  if (resume) return folder.require_run();
+  if (!folder.holds_run()) return;
+  throw ConfigError(ErrorText{.what = "the folder holds a run already",
+                              .where = out.string(),
+                              .advice = std::filesystem::exists(folder.state())
+                                            ? "continue it with --resume, or choose another --out"
+                                            : "choose another --out"});
 }
 
 /// Opens every file of the data set before the run begins. Throws ConfigError with all that is wrong.
@@ -98,25 +107,19 @@ Manifest open_manifest(const std::filesystem::path& path, std::FILE* log) {
 
 void print_result(const TrainArguments& arguments, const TrainResult& result) {
   if (!arguments.json) {
-    std::printf("done in %s%s: best epoch %lld, loss %s, DSC %s\n%s\n", as_duration(result.seconds).c_str(),
+    std::printf("done in %s%s: best epoch %lld (by %s), loss %s, DSC %s\n%s\n", as_duration(result.seconds).c_str(),
                 result.resumed ? " (resumed)" : "", static_cast<long long>(result.best_epoch),
-                as_decimal(result.best_loss).c_str(), as_decimal(result.best_dice).c_str(),
-                (arguments.out / "best").string().c_str());
+                arguments.best_by == "dsc" ? "DSC" : "loss", as_decimal(result.best_loss).c_str(),
+                as_decimal(result.best_dice).c_str(), (arguments.out / "best").string().c_str());
     return;
   }
-  const nlohmann::ordered_json json{{"out", arguments.out.string()},
-                                    {"recipe", arguments.recipe},
-                                    {"rule", arguments.rule},
-                                    {"device", to_string(arguments.device)},
-                                    {"epochs", result.epochs},
-                                    {"steps", result.steps},
-                                    {"train_loss", result.train_loss},
-                                    {"best_epoch", result.best_epoch},
-                                    {"best_loss", result.best_loss},
-                                    {"best_dice", result.best_dice},
-                                    {"seconds", result.seconds},
-                                    {"resumed", result.resumed},
-                                    {"note", result.note}};
+  const nlohmann::ordered_json json{{"out", arguments.out.string()},   {"recipe", arguments.recipe},
+                                    {"rule", arguments.rule},          {"device", to_string(arguments.device)},
+                                    {"epochs", result.epochs},         {"steps", result.steps},
+                                    {"train_loss", result.train_loss}, {"best_by", arguments.best_by},
+                                    {"best_epoch", result.best_epoch}, {"best_loss", result.best_loss},
+                                    {"best_dice", result.best_dice},   {"seconds", result.seconds},
+                                    {"resumed", result.resumed},       {"note", result.note}};
   std::puts(json.dump(2).c_str());
 }
 
@@ -162,14 +165,23 @@ int train(TrainArguments arguments) {
   info.base_hash = checkpoint.hash;
   info.config = config;
   info.labels = manifest.labels;
-  info.text_source = features.source();
   Progress progress("training: step");
   EpochLog epochs(arguments.out, log);
-  const TrainResult result = runner->train(data, validation ? &*validation : nullptr, features, arguments.options, info,
-                                           arguments.out, arguments.resume, [&](const TrainProgress& at) {
-                                             epochs.follow(at.epoch, progress);
-                                             progress.update(at.step, at.steps, "loss " + as_decimal(at.loss));
-                                           });
+  const auto report = [&](const TrainProgress& at) {
+    epochs.follow(at.epoch, progress);
+    progress.update(at.step, at.steps, "loss " + as_decimal(at.loss));
+  };
+  const TrainResult result = [&] {
+    try {
+      return runner->train(data, validation ? &*validation : nullptr, features, arguments.options, info, arguments.out,
+                           arguments.resume, report);
+    } catch (const DivergedError& error) {
+      if (!error.resumable) throw;
+      char options[64];
+      std::snprintf(options, sizeof options, " (--resume --lr %g)", error.lr);
+      throw Error(error.what() + std::string(options));
+    }
+  }();
   epochs.follow(result.epochs + 1, progress);
   progress.clear();
   if (!result.note.empty()) std::fprintf(log, "note      %s\n", result.note.c_str());
@@ -205,7 +217,8 @@ void add_train(Program& program) {
   verb->add_flag(
       "--labels-together", options.labels_together,
       "An image comes with all its labels and is encoded once for them; --batch is a multiple of their number");
-  verb->add_option("--accumulate", options.accumulate, "Batches of one optimiser step")
+  verb->add_option("--accumulate", options.accumulate,
+                   "Batches of one optimiser step; not one large batch: dice and batch norm are of each batch")
       ->capture_default_str()
       ->type_name("N");
   verb->add_option("--lr", options.lr, "Learning rate of AdamW")->capture_default_str()->type_name("X");
@@ -225,6 +238,11 @@ void add_train(Program& program) {
   verb->add_option("--warmup", options.schedule.warmup_steps, "Optimiser steps over which the rate climbs")
       ->capture_default_str()
       ->type_name("N");
+  verb->add_option("--best-by", arguments->best_by,
+                   "What the best epoch is chosen by: the validation's loss (mean over samples, whatever the batch) or "
+                   "its mean DSC (dsc)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"loss", "dsc"}));
   verb->add_option("--loss", arguments->loss,
                    "Focal term: corrected (cross entropy of the probability) or reference (as published)")
       ->capture_default_str()
@@ -239,7 +257,10 @@ void add_train(Program& program) {
                    "Steps between saves of the run inside an epoch; 0: at its end only")
       ->capture_default_str()
       ->type_name("N");
-  verb->add_flag("--resume", arguments->resume, "Go on with the run in --out; it ends as if never interrupted");
+  verb->add_flag(
+      "--resume", arguments->resume,
+      "Go on with the run in --out; it ends as if never interrupted. Settings and data are the same, but for --lr, "
+      "--clip, --step-epochs, --step-factor and --warmup where they are given anew");
   add_device(*verb, arguments->device);
   add_threads(*verb, arguments->threads);
   add_json(*verb, arguments->json);
@@ -248,7 +269,17 @@ void add_train(Program& program) {
       "The manifest: {\"labels\": [\"Liver\"], \"items\": [{\"image\": \"a.png\", \"split\": \"train\",\n"
       "  \"masks\": {\"Liver\": \"a_liver.png\"}}, ...]}; a label without a mask is absent from that image.\nExample:\n"
       "  ssam train --checkpoint sam_vit_b.pth --data manifest.json --recipe ssam --image-size 256 --out run");
-  verb->callback([&program, arguments] { program.run = [arguments] { return train(*arguments); }; });
+  verb->callback([&program, verb, arguments] {
+    const std::vector<std::pair<const char*, const char*>> rates{{"--lr", "lr"},
+                                                                 {"--clip", "clip_norm"},
+                                                                 {"--step-epochs", "step_epochs"},
+                                                                 {"--step-factor", "step_factor"},
+                                                                 {"--warmup", "warmup_steps"}};
+    for (const auto& [option, setting] : rates) {
+      if (arguments->resume && verb->count(option) > 0) arguments->options.changed.push_back(setting);
+    }
+    program.run = [arguments] { return train(*arguments); };
+  });
 }
 
 }  // namespace ssam::cli

@@ -22,6 +22,7 @@
 #include <ssam/eval/dice.hpp>
 #include <ssam/eval/report.hpp>
 #include <ssam/io/checkpoint_file.hpp>
+#include <ssam/io/content_hash.hpp>
 #include <ssam/io/json_file.hpp>
 #include <ssam/io/npy.hpp>
 #include <ssam/io/safetensors.hpp>
@@ -47,7 +48,9 @@
 #include <ssam/text/text_affine.hpp>
 #include <ssam/train/adamw.hpp>
 #include <ssam/train/communicator.hpp>
+#include <ssam/train/finite.hpp>
 #include <ssam/train/options.hpp>
+#include <ssam/train/run_folder.hpp>
 #include <ssam/train/run_state.hpp>
 #include <ssam/train/schedule.hpp>
 
@@ -55,6 +58,7 @@
 #include <ssam/data/augmentation.hpp>
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/dataset.hpp>
+#include <ssam/data/fingerprint.hpp>
 #include <ssam/data/image.hpp>
 #include <ssam/data/label_masks.hpp>
 #include <ssam/data/manifest.hpp>
@@ -62,6 +66,7 @@
 #include <ssam/data/preprocess.hpp>
 #include <ssam/train/batch.hpp>
 #include <ssam/train/evaluate.hpp>
+#include <ssam/train/metrics.hpp>
 #include <ssam/train/trainer.hpp>
 #endif
 

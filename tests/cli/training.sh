@@ -36,6 +36,26 @@ done
 [ "$(wc -l <killed/metrics.jsonl)" = 30 ] || fail "metrics.jsonl has not a line per epoch"
 expect 1 train ssam killed "${long[@]}" --weight-decay 0 --resume
 one_clear_line
+expect 1 train ssam killed "${long[@]}" --epochs 29 --resume  # its schedule is another one then
+complains "'epochs'"
+
+# What is no run is not resumed; results without a state are not overwritten; damage is named as such.
+expect 1 train ssam kiled "${long[@]}" --resume
+one_clear_line
+complains "did you mean 'killed'?"
+[ ! -e kiled ] || fail "a mistyped folder was made"
+cp killed/run_state.safetensors state.copy
+head -c 1000 state.copy >killed/run_state.safetensors
+expect 1 train ssam killed "${long[@]}" --resume
+one_clear_line
+complains "the state of the run is damaged"
+grep -q "fetch it again" err.txt && fail "a local state cannot be fetched again"
+rm killed/run_state.safetensors
+for more in --resume --validate-every=1; do
+  expect 1 train ssam killed "${long[@]}" $more
+  one_clear_line
+done
+cmp whole/best/adapter_model.safetensors killed/best/adapter_model.safetensors || fail "results were overwritten"
 
 # Every other recipe trains; JSON describes the run.
 for recipe in layer_norm_tuning lora bias_tuning full_fine_tuning; do
@@ -50,6 +70,59 @@ expect 0 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data 
 says '"split": "val"'
 expect 1 "$ssam" eval --checkpoint base.safetensors --data data/manifest.json
 complains "text affine"
+
+# No number of an evaluation depends on the batch.
+for batch in 1 3 8 64 4096; do
+  expect 0 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data data/manifest.json --batch $batch --json
+  says '"false_blank"'
+  says '"nonblank_dice"'
+  grep -v '"batch"' out.txt >scores_$batch.json
+  cmp scores_1.json scores_$batch.json || fail "the scores depend on the batch"
+done
+
+# Labels that were not trained, splits that are not there.
+sed 's/liver/Liver/g' data/manifest.json >data/capital.json
+expect 1 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data data/capital.json
+one_clear_line
+complains "'Liver'"
+complains "did you mean 'liver'?"
+expect 0 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data data/capital.json --unseen-labels
+sed 's/"test"/"train"/g; s/"val"/"train"/g' data/manifest.json >data/train_only.json
+expect 1 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data data/train_only.json
+one_clear_line
+complains "train (16 images)"
+expect 1 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data data/train_only.json --split val
+complains 'no split "val"'
+expect 0 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data data/train_only.json --split train
+
+# An adapter's description is believed as it was saved only.
+cp -r whole/best changed
+sed -i 's/"liver"/"lever"/' changed/adapter_config.json
+expect 1 "$ssam" eval --checkpoint base.safetensors --adapter changed --data data/manifest.json
+one_clear_line
+complains "adapter_config.json"
+
+# A run that diverges ends with 1; what it advises works. Nothing that is not finite is kept.
+diverge() {
+  local out=$1
+  shift
+  expect 1 train ssam "$out" --epochs 3 --batch 4 "$@"
+  complains "not a finite number: training stops"
+  tail -n 1 err.txt | grep -q "^ssam: error: " || fail "the error is not the last line"
+  local advice
+  advice=$(sed -n 's/.*(\(--resume --lr [^)]*\)).*/\1/p' err.txt)
+  [ -n "$advice" ] || fail "no advice: $(cat err.txt)"
+  # shellcheck disable=SC2086
+  expect 0 train ssam "$out" --epochs 3 --batch 4 "$@" $advice
+  says "resumed with another lr"
+  expect 0 "$ssam" eval --checkpoint base.safetensors --adapter "$out/best" --data data/manifest.json
+  grep -q "null" <(grep -v val_dsc_nonblank "$out/metrics.jsonl") && fail "a loss that is no number"
+  return 0
+}
+diverge diverged --lr 1e30
+diverge exploded --schedule step --step-epochs 2 --step-factor 1e32
+expect 0 train ssam by_dsc --epochs 2 --best-by dsc --batch 1000000
+says "(by DSC)"
 
 # Segment: files, legend, original size, refusals.
 image=data/images/test_00000.png
@@ -84,6 +157,32 @@ expect 0 train ssam texts --epochs 1 --features text.safetensors
 expect 0 "$ssam" eval --checkpoint base.safetensors --adapter texts/last --data data/manifest.json --features text.safetensors
 expect 1 "$ssam" eval --checkpoint base.safetensors --adapter texts/last --data data/manifest.json
 complains "--features"
+
+# ... by their content, not by their name.
+cp text.safetensors copy.safetensors
+expect 0 train ssam texts --epochs 2 --features ./copy.safetensors --resume
+expect 0 "$ssam" eval --checkpoint base.safetensors --adapter texts/last --data data/manifest.json --features copy.safetensors
+expect 0 "$files" features text.safetensors 24 kidney liver vessel gallbladder
+expect 1 train ssam texts --epochs 3 --features text.safetensors --resume
+complains "'text_hash'"
+expect 1 "$ssam" eval --checkpoint base.safetensors --adapter texts/last --data data/manifest.json --features text.safetensors
+one_clear_line
+complains "another content"
+expect 1 "$ssam" segment --checkpoint base.safetensors --adapter texts/last --image $image --label liver --features text.safetensors --out never.png
+complains "another content"
+
+# The data, too: a mask that was drawn anew, values that were exchanged, another order.
+expect 0 train ssam data_run --epochs 1
+mask=$(ls data/masks/*train_00001* | head -n 1)
+cp "$mask" mask.copy
+cp "$(ls data/masks/*train_00002* | head -n 1)" "$mask"
+expect 1 train ssam data_run --epochs 2 --resume
+one_clear_line
+complains "$(basename "$mask")"
+cp mask.copy "$mask"
+expect 0 train ssam data_run --epochs 2 --resume
+expect 1 train ssam data_run --epochs 1 --resume
+complains "more epochs already"
 
 # A damaged data set is refused before the first epoch.
 echo broken >data/images/val_00001.png

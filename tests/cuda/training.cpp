@@ -70,9 +70,10 @@ TEST_CASE("training on the GPU does what it does on the host; its adapter is use
     other->load_adapter(adapter, info, run.info.base_hash);
     back->load_adapter(adapter, info, run.info.base_hash);
     const Evaluation on_gpu = gpu->evaluate(run.validation, run.features, 2, nullptr);
-    CHECK(back->evaluate(run.validation, run.features, 2, nullptr).loss == on_gpu.loss);
+    CHECK(back->evaluate(run.validation, run.features, 2, nullptr).loss() == on_gpu.loss());
     const Evaluation on_host = other->evaluate(run.validation, run.features, 2, nullptr);
-    CHECK(relative(on_host.loss, on_gpu.loss) < 1e-5);
+    CHECK(relative(on_host.loss(), on_gpu.loss()) < 1e-5);
+    CHECK(gpu->evaluate(run.validation, run.features, 1, nullptr).loss() == on_gpu.loss());
     CHECK(std::abs(on_host.report.mean_dice() - on_gpu.report.mean_dice()) < 0.01);
 
     const cli::PromptMasks before = gpu->segment(random_image(), request()).prompts.at(0),
@@ -112,6 +113,27 @@ TEST_CASE("a run on the GPU that was stopped and resumed ends like an uninterrup
           test::read_text((run.folder / "whole") / kind / adapter_weights_file));
   }
   CHECK(test::metrics(run.folder / "stopped") == test::metrics(run.folder / "whole"));
+}
+
+TEST_CASE("NaN is found on the GPU too: in an evaluation, and before anything of a diverged run is saved") {
+  DeviceRun run;
+  StateDict broken = run.base;
+  std::vector<float> bias = broken.at("image_encoder.blocks.0.attn.proj.bias").to<float>();
+  bias[2] = std::nanf("");
+  broken.tensors["image_encoder.blocks.0.attn.proj.bias"] = HostTensor::from(Shape{16}, bias);
+  std::swap(run.base, broken);
+  const auto nan = run.start(DeviceKind::cuda);
+  CHECK(test::contains(
+      test::message_of<NotFiniteError>([&] { nan->evaluate(run.validation, run.features, 2, nullptr); }), "8.png"));
+  std::swap(run.base, broken);
+
+  run.options.lr = 1e30;
+  const auto diverging = run.start(DeviceKind::cuda), again = run.start(DeviceKind::cuda);
+  CHECK_THROWS_AS(run.train(*diverging, "run"), DivergedError);
+  CHECK(load_safetensors((run.folder / "run") / "run_state.safetensors").nonfinite().empty());
+  run.options.lr = 1e-4;
+  run.options.changed = {"lr"};
+  CHECK(std::isfinite(run.train(*again, "run", true).best_loss));
 }
 
 TEST_CASE("a steady step copies the batch in and two numbers out, allocates nothing and waits at its ends only") {

@@ -36,25 +36,64 @@ TEST_CASE("a report: means over images, then over labels that have images") {
   CHECK(report.mean_dice() == doctest::Approx((2.0 / 3 + 1) / 2 / 2));
   CHECK(report.scores()[0].n_blank_right == 1);
   CHECK(report.scores()[1].n_blank_right == 0);
+  CHECK(report.scores()[0].mean_nonblank_dice() == doctest::Approx(2.0 / 3));
+  CHECK(std::isnan(report.scores()[1].mean_nonblank_dice()));
+  CHECK(report.mean_nonblank_dice() == doctest::Approx(2.0 / 3));  // of the one label that an image has
   CHECK_THROWS_AS(report.add(3, {}), ShapeError);
 
   const auto json = nlohmann::json::parse(report.json().dump());
   CHECK(json["labels"]["Liver"]["dice"].get<double>() == doctest::Approx(5.0 / 6));
   CHECK(json["labels"]["Kidney"]["blank"] == 1);
+  CHECK(json["labels"]["Kidney"]["false_alarm"] == 1);
+  CHECK(json["labels"]["Kidney"]["nonblank_dice"].is_null());
+  CHECK(json["mean"]["nonblank_dice"].get<double>() == doctest::Approx(2.0 / 3));
+  CHECK(json["mean"]["false_alarm"] == 1);
+  CHECK(json["mean"]["images"] == 3);
   CHECK(json["labels"]["Spleen"]["dice"].is_null());
   CHECK(json["mean"]["dice"].get<double>() == doctest::Approx(5.0 / 12));
   CHECK(json["definition"].get<std::string>().find("2I / (P + T)") != std::string::npos);
+}
+
+TEST_CASE("a model that always answers blank is not the better one beside the blank rule") {
+  Report blank({"Liver"}), sound({"Liver"});
+  for (int i = 0; i < 8; ++i) {  // two of ten images show the label
+    blank.add(0, {0, 0, 0});
+    sound.add(0, i == 0 ? Counts{0, 3, 0} : Counts{0, 0, 0});  // one false alarm
+  }
+  for (int i = 0; i < 2; ++i) {
+    blank.add(0, {0, 0, 10});
+    sound.add(0, {4, 10, 10});
+  }
+  CHECK(blank.mean_dice() > sound.mean_dice() + 0.01);
+  CHECK(blank.mean_nonblank_dice() == 0);
+  CHECK(sound.mean_nonblank_dice() == doctest::Approx(0.4));
+  const LabelScores &silent = blank.scores()[0], &speaking = sound.scores()[0];
+  CHECK(silent.n_nonblank() == 2);
+  CHECK(silent.n_false_blank == 2);
+  CHECK(silent.n_false_alarm() == 0);
+  CHECK(speaking.n_false_blank == 0);
+  CHECK(speaking.n_false_alarm() == 1);
+  blank += sound;
+  CHECK(blank.total().n_false_blank == 2);
+  CHECK(blank.total().n_false_alarm() == 1);
+  CHECK(blank.mean_nonblank_dice() == doctest::Approx(0.2));
 }
 
 TEST_CASE("a report's table is aligned, letters beyond ASCII included") {
   Report report({"Ligamento hepático", "Fat"});
   report.add(0, {1, 1, 1});
   const std::string text = report.text();
-  CHECK(text.find("Ligamento hepático     1.0000     1.0000     1.0000          1          0          0\n") !=
-        std::string::npos);
-  CHECK(text.find("Fat                         -          -          -          0          0          0\n") !=
-        std::string::npos);
-  CHECK(text.find("mean                   1.0000") != std::string::npos);
+  const std::string wide =
+      "Ligamento hepático      1.0000      1.0000      1.0000      1.0000           1           0           0          "
+      " 0           0\n";
+  const std::string none =
+      "Fat                          -           -           -           -           0           0           0          "
+      " 0           0\n";
+  CHECK(text.find(wide) != std::string::npos);
+  CHECK(text.find(none) != std::string::npos);
+  CHECK(text.find("label                      DSC   non-blank   publ. DSC         IoU      images       blank       "
+                  "right false blank false alarm\n") == 0);
+  CHECK(text.find("mean                    1.0000") != std::string::npos);
   CHECK(text.find(dice_definition) != std::string::npos);
 }
 

@@ -170,16 +170,77 @@ TEST_CASE("what is wrong with adapter_config.json is said (A2, A6)") {
     test::write_text(saved.json(), test::replaced(good, from, to));
     return test::message_of<Error>([&] { read_adapter_info(saved.path()); });
   };
-  const std::string newer = message("\"format_version\": 1", "\"format_version\": 2");
+  const std::string newer = message("\"format_version\": 2", "\"format_version\": 3");
   CHECK(contains(newer, "newer version"));
   CHECK(contains(newer, "update the library"));
   CHECK(contains(message("\"recipe\"", "\"recipes\""), "did you mean 'recipe'"));
   CHECK(contains(message("\"rule\": \"paper\"", "\"rule\": \"papers\""), "did you mean 'paper'"));
   CHECK(contains(message("\"epoch\": 0", "\"epoch\": \"0\""), "key 'epoch'"));
-  CHECK(contains(message("\"format_version\": 1,", ""), "'format_version' is missing"));
-  CHECK(contains(message("\"format_version\": 1,", "\"format_version\": 1, \"format_version\": 1,"), "given twice"));
+  CHECK(contains(message("\"format_version\": 2,", ""), "'format_version' is missing"));
+  CHECK(contains(message("\"format_version\": 2,", "\"format_version\": 2, \"format_version\": 2,"), "given twice"));
   CHECK(contains(message("\"depth\": 2", "\"depth\": 0"), "depth in 1..64"));
   CHECK(contains(message("{", "("), "not JSON"));
+}
+
+TEST_CASE("a description that was changed by hand is refused, key by key") {
+  Saved saved;
+  saved.info.best_loss = 0.25;
+  saved.info.best_dice = 0.5;
+  save_adapter(saved.path(), saved.model, saved.info);
+  const std::string good = test::read_text(saved.json());
+  const nlohmann::json whole = parse_json(good, "good");
+  test::write_text(saved.json(), whole.dump());  // laid out otherwise
+  CHECK(read_adapter_info(saved.path()).best_dice == 0.5);
+  const auto refused = [&](const nlohmann::json& changed) {
+    test::write_text(saved.json(), changed.dump());
+    return contains(test::message_of<MismatchError>([&] { read_adapter_info(saved.path()); }), "description");
+  };
+  for (const auto& [key, value] : whole.items()) {
+    CAPTURE(key);
+    nlohmann::json changed = whole;
+    if (key == "rule")
+      changed[key] = "release";
+    else if (key == "model")
+      changed[key] = "svdsam_release";
+    else if (key == "best_by")
+      changed[key] = "dice";
+    else if (key == "config")
+      changed[key]["text_dim"] = 13;
+    else if (key == "groups")
+      changed[key]["norms"] = 1;
+    else if (key == "labels")
+      changed[key] = {"Gall Bladder", "Liver"};
+    else if (key == "format_version")
+      changed[key] = 1;
+    else if (value.is_string())
+      changed[key] = "changed";
+    else
+      changed[key] = 7;
+    CHECK(refused(changed));
+    if (key == "text_hash" || key == "best_by") {
+      changed.erase(key);
+      CHECK(refused(changed));
+    }
+  }
+  test::write_text(saved.json(), good);
+  CHECK(read_adapter_info(saved.path()).labels == saved.info.labels);
+}
+
+TEST_CASE("groups of counts that are not known are left out, missing ones are 0; what format 1 lacks has its default") {
+  const std::filesystem::path file =
+      std::filesystem::path(SSAM_TEST_DIR) / "data_files/adapter_format_1" / adapter_info_file;
+  nlohmann::json json = load_json(file);
+  json["groups"] = {{"norms", 3}, {"wavelets", 4}};
+  const AdapterInfo info = AdapterInfo::from_json(json, "here");
+  CHECK(info.count.group(CountGroup::norms) == 3);
+  CHECK(info.count.group(CountGroup::decoder) == 0);
+  CHECK(info.format_version == 1);
+  CHECK(info.text_hash.empty());
+  CHECK(info.best_by == "loss");
+  json["groups"]["wavelets"] = "four";
+  CHECK_THROWS_AS(AdapterInfo::from_json(json, "here"), ConfigError);
+  json["groups"] = nlohmann::json::array();
+  CHECK_THROWS_AS(AdapterInfo::from_json(json, "here"), ConfigError);
 }
 
 TEST_CASE("an adapter of format 1, as its first version wrote it, is still read (A2)") {

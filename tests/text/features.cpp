@@ -34,6 +34,12 @@ TEST_CASE("features from a file") {
   CHECK(features.at("Liver") == std::vector<float>{1, 2, 3});
   CHECK(features.at("Gall Bladder") == std::vector<float>{0.5f, 0, -2});
   CHECK(features.source() == (folder / "good.safetensors").string());
+  save_safetensors(folder / "copy.safetensors", state);
+  CHECK(features.hash() == TextFeatures::load(folder / "copy.safetensors", 3).hash());
+  CHECK(features.hash() != TextFeatures::hashed(3).hash());
+  state.tensors["Liver"] = HostTensor::from(Shape{3}, std::vector<float>{1, 2, 4});
+  save_safetensors(folder / "other.safetensors", state);
+  CHECK(features.hash() != TextFeatures::load(folder / "other.safetensors", 3).hash());
   CHECK(test::contains(test::message_of<MismatchError>([&] { features.at("gal bladder"); }), "'Gall Bladder'"));
   CHECK(test::contains(test::message_of<MismatchError>([&] { features.at("Spleen"); }), "known are: Gall Bladder"));
 

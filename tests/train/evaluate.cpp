@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <limits>
+#include <optional>
+
 #include "../loss_value.hpp"
 #include "small_run.hpp"
 
@@ -74,23 +77,57 @@ TEST_CASE("an evaluation is the mean over images and labels, however they are gr
   }
 }
 
-TEST_CASE("the loss of an evaluation is the training loss of each batch, by samples") {
+TEST_CASE("the loss of an evaluation is the mean over samples of each one's own loss") {
   const test::SmallRun<NormRecipe> run;
   auto model = run.start();
   Context<Cpu> context(1);
   const ops::MaskLossOptions options{.form = ops::FocalForm::reference};
-  const auto loss_of = [&](const std::vector<Index>& which) {
+  double sum = 0;
+  for (Index i = 0; i < 6; ++i) {
     WorkspaceScope<Cpu> scope(context);
-    const Samples samples(run, which);
+    const Samples sample(run, {i});
     SsamModel<float, Cpu, NormRecipe>::Record record;
-    const auto probability = model.forward(context, samples.images, samples.text, record);
-    return ssam::testing::loss_value<float>(context, probability, samples.masks, options);
-  };
-  const auto evaluated = [&](Index size) {
-    return evaluate(context, model, run.validation, run.features, size, nullptr, options).loss;
-  };
-  CHECK(evaluated(6) == doctest::Approx(loss_of({0, 1, 2, 3, 4, 5})).epsilon(1e-5));
-  CHECK(evaluated(4) == doctest::Approx((4 * loss_of({0, 1, 2, 3}) + 2 * loss_of({4, 5})) / 6).epsilon(1e-5));
+    const auto probability = model.forward(context, sample.images, sample.text, record);
+    sum += ssam::testing::loss_value<float>(context, probability, sample.masks, options);
+  }
+  const Evaluation evaluation = evaluate(context, model, run.validation, run.features, 2, nullptr, options);
+  CHECK(evaluation.samples == 6);
+  CHECK(evaluation.loss() == doctest::Approx(sum / 6).epsilon(1e-5));
+  Evaluation twice = evaluation;  // two processes
+  twice += evaluation;
+  CHECK(twice.loss() == evaluation.loss());
+  CHECK(twice.report.scores()[0].n == 2 * evaluation.report.scores()[0].n);
+}
+
+TEST_CASE("no number of an evaluation depends on the batch; no memory does beyond the images there are") {
+  const test::SmallRun<NormRecipe> run;
+  auto model = run.start();
+  std::optional<Evaluation> first;
+  for (const Index batch : {Index{1}, Index{2}, Index{3}, Index{8}, Index{64}, Index{1} << 60}) {
+    CAPTURE(batch);
+    Context<Cpu> context(1);
+    const Evaluation found = evaluate(context, model, run.validation, run.features, batch);
+    if (!first) first = found;
+    CHECK(found.loss() == first->loss());
+    CHECK(found.report.text() == first->report.text());
+  }
+}
+
+TEST_CASE("an answer that is not finite is an error that names image and label, never a blank mask") {
+  const test::SmallRun<NormRecipe> run;
+  for (const float weight : {std::nanf(""), std::numeric_limits<float>::infinity(), 3e38f}) {
+    CAPTURE(weight);
+    auto model = run.start();
+    auto& bias = model.sam.image_encoder.blocks[0].attn.proj.bias.value;
+    std::fill_n(bias.data(), bias.size(), weight);
+    Context<Cpu> context(1);
+    const std::string message =
+        test::message_of<NotFiniteError>([&] { evaluate(context, model, run.validation, run.features, 2); });
+    CAPTURE(message);
+    CHECK(test::contains(message, "not a finite number"));
+    CHECK(test::contains(message, "5.png, label 'Liver'"));
+    CHECK_FALSE(context.training);
+  }
 }
 
 TEST_CASE("evaluations that cannot be done") {

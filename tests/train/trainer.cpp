@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <limits>
+
 #include "small_run.hpp"
 
 using namespace ssam;
@@ -33,6 +35,10 @@ TEST_CASE("a run leaves metrics, adapters and a state") {
   CHECK(lines[3]["val_dsc"].contains("Gall Bladder"));
   CHECK(lines[3]["val_samples"] == 6);
   CHECK(lines[3]["val_blank"] == 1);
+  CHECK(lines[3]["val_dsc_nonblank"].size() == 2);
+  CHECK(lines[3]["best_by"] == "loss");
+  CHECK(lines[4]["best_epoch"] == result.best_epoch);
+  CHECK(lines[3]["rate"]["lr"] == 1e-2);
   CHECK(lines[3]["lr"] == 1e-2);
   double best = 1e9;
   for (const auto& line : lines) best = std::min(best, line["val_loss"].get<double>());
@@ -49,8 +55,53 @@ TEST_CASE("a run leaves metrics, adapters and a state") {
   load_adapter(reloaded, (run.folder / "out") / "best", info, info.base_hash);
   Context<Cpu> context(1);
   const Evaluation evaluation = evaluate(context, reloaded, run.validation, run.features, run.options.batch);
-  CHECK(evaluation.loss == best);
+  CHECK(evaluation.loss() == best);
   CHECK(evaluation.report.mean_dice() == result.best_dice);
+  const auto& line = lines[static_cast<std::size_t>(result.best_epoch) - 1];
+  CHECK(line["val_dsc_nonblank_mean"] == evaluation.report.mean_nonblank_dice());
+  CHECK(line["val_false_blank"] == evaluation.report.total().n_false_blank);
+  CHECK(line["val_false_alarm"] == evaluation.report.total().n_false_alarm());
+}
+
+TEST_CASE("the best epoch is the first with the highest DSC, where that is asked for") {
+  test::SmallRun<SvdRecipe> run;
+  run.options.epochs = 6;
+  run.options.lr = 5e-2;
+  run.options.best_by = BestBy::dice;
+  auto model = run.start();
+  const TrainResult result = run.run(model, "out");
+  const auto lines = test::metrics(run.folder / "out");
+  Index best = 1;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const auto dice = [&](std::size_t line) { return lines[line]["val_dsc_mean"].get<double>(); };
+    if (dice(i) > dice(static_cast<std::size_t>(best) - 1)) best = static_cast<Index>(i) + 1;
+    CHECK(lines[i]["best_epoch"] == best);
+  }
+  CHECK(result.best_epoch == best);
+  const AdapterInfo info = read_adapter_info((run.folder / "out") / "best");
+  CHECK(info.best_by == "dice");
+  CHECK(info.epoch == best);
+  CHECK(info.best_dice == result.best_dice);
+
+  Context<Cpu> context(1);
+  const std::string message = test::message_of<ConfigError>([&] {
+    auto fresh = run.start();
+    train(context, fresh, run.data, nullptr, run.features, run.options, run.info, run.folder / "blind", false);
+  });
+  CHECK(test::contains(message, "without a validation set"));
+}
+
+TEST_CASE("a batch larger than the data is the data") {
+  test::SmallRun<SvdRecipe> run;
+  run.options.epochs = 2;
+  run.options.batch = Index{1} << 30;
+  run.options.accumulate = Index{1} << 30;
+  auto whole = run.start(), same = run.start();
+  CHECK(run.run(whole, "whole").steps == 2);
+  run.options.batch = 10;
+  run.options.accumulate = 1;
+  run.run(same, "same");
+  CHECK(test::everything(whole).tensors == test::everything(same).tensors);
 }
 
 TEST_CASE("a new run in the folder of an old one starts anew") {
@@ -84,6 +135,9 @@ TEST_CASE("options that cannot work are refused (A6)") {
   CHECK(contains(with([](TrainOptions& o) { o.validate_every = 0; }), "'validate_every'"));
   CHECK(contains(with([](TrainOptions& o) { o.schedule.step_factor = 0; }), "step_factor"));
   CHECK(contains(with([](TrainOptions& o) { o.batch = 0; }), "'batch'"));
+  CHECK(contains(with([](TrainOptions& o) { o.batch = (Index{1} << 30) + 1; }), "'batch'"));
+  CHECK(contains(with([](TrainOptions& o) { o.epochs = std::numeric_limits<Index>::max(); }), "'epochs'"));
+  CHECK(contains(with([](TrainOptions& o) { o.changed = {"seed"}; }), "'changed'"));
   const std::string apart = with([](TrainOptions& o) {
     o.batch = 3;
     o.labels_together = true;
@@ -107,6 +161,7 @@ TEST_CASE("a loss that is not a number stops the run and leaves the last good st
   const std::string message = test::message_of<Error>([&] { run.run(broken, "out", true); });
   CHECK(test::contains(message, "the loss is not a finite number"));
   CHECK(test::contains(message, "epoch 3, step 7"));
+  CHECK(test::contains(message, "not finite in image_encoder.blocks.0.attn.proj.bias"));  // not the learning rate
   CHECK(test::read_text(out / "run_state.safetensors") == state);
   CHECK(test::read_text(out / "last" / adapter_weights_file) == adapter);
 }
@@ -162,7 +217,7 @@ TEST_CASE("a single label trains what is evaluated: its equal texts have no stat
   const auto result = train(context, model, data, nullptr, run.features, options, run.info, run.folder / "out", false);
   CHECK(test::contains(result.note, "single label"));
   CHECK(context.batch_statistics);
-  const double evaluated = evaluate(context, model, data, run.features, 5).loss;
+  const double evaluated = evaluate(context, model, data, run.features, 5).loss();
   CHECK(evaluated < 1.1 * result.train_loss);
   CHECK(evaluated > 0.5 * result.train_loss);
 }

@@ -63,36 +63,50 @@ struct LabelScores {
   double sum_dice = 0;
   double sum_published_dice = 0;
   double sum_iou = 0;
-  Index n = 0;              ///< images
-  Index n_blank = 0;        ///< of them without the label
-  Index n_blank_right = 0;  ///< of those, answered with a blank mask
+  double sum_nonblank_dice = 0;  ///< over the images that have the label
+  Index n = 0;                   ///< images
+  Index n_blank = 0;             ///< of them without the label
+  Index n_blank_right = 0;       ///< of those, answered with a blank mask
+  Index n_false_blank = 0;       ///< images with the label, answered with a blank mask
 
   void add(const Counts& counts) {
+    const bool blank = counts.truth == 0, blank_answer = counts.prediction == 0;
     sum_dice += dice(counts);
     sum_published_dice += published_dice(counts);
     sum_iou += iou(counts);
+    if (!blank) sum_nonblank_dice += dice(counts);
     ++n;
-    if (counts.truth == 0) ++n_blank;
-    if (counts.truth == 0 && counts.prediction == 0) ++n_blank_right;
+    if (blank) ++n_blank;
+    if (blank && blank_answer) ++n_blank_right;
+    if (!blank && blank_answer) ++n_false_blank;
   }
   LabelScores& operator+=(const LabelScores& other) {
     sum_dice += other.sum_dice;
     sum_published_dice += other.sum_published_dice;
     sum_iou += other.sum_iou;
+    sum_nonblank_dice += other.sum_nonblank_dice;
     n += other.n;
     n_blank += other.n_blank;
     n_blank_right += other.n_blank_right;
+    n_false_blank += other.n_false_blank;
     return *this;
   }
 
+  /// Images with the label.
+  Index n_nonblank() const { return n - n_blank; }
+  /// Images without the label, answered with a mask.
+  Index n_false_alarm() const { return n_blank - n_blank_right; }
+
   /// Means over the images; NaN without any.
-  double mean_dice() const { return mean(sum_dice); }
-  double mean_published_dice() const { return mean(sum_published_dice); }
-  double mean_iou() const { return mean(sum_iou); }
+  double mean_dice() const { return mean(sum_dice, n); }
+  double mean_published_dice() const { return mean(sum_published_dice, n); }
+  double mean_iou() const { return mean(sum_iou, n); }
+  /// Mean over the images that have the label: what blank answers to blank questions cannot lift.
+  double mean_nonblank_dice() const { return mean(sum_nonblank_dice, n_nonblank()); }
 
  private:
-  double mean(double sum) const {
-    return n == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(n);
+  static double mean(double sum, Index count) {
+    return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(count);
   }
 };
 

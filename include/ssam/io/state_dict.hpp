@@ -1,13 +1,8 @@
 #pragma once
 
-// xxHash as static functions of this translation unit: header only, and no clash with a linked one.
-#ifndef XXH_INLINE_ALL
-#define XXH_INLINE_ALL
-#endif
-#include <xxhash.h>
-
 #include <algorithm>
 #include <map>
+#include <ssam/io/content_hash.hpp>
 #include <ssam/io/host_tensor.hpp>
 #include <ssam/io/names.hpp>
 #include <string>
@@ -106,31 +101,19 @@ inline void check_finite(const HostTensor& array, const std::string& where) {
                                        std::to_string(first - values.begin())});
 }
 
-/// 128 bits (XXH3) in hexadecimal over the sorted names, types, shapes and bytes: the same for one checkpoint in any
-/// container. Metadata and skipped entries do not count.
+/// ContentHash over the sorted names, types, shapes and bytes: the same for one checkpoint in any container. Metadata
+/// and skipped entries do not count.
 inline std::string content_hash(const StateDict& state) {
-  XXH3_state_t hash;
-  XXH3_128bits_reset(&hash);
-  const auto number = [&hash](std::uint64_t value) { XXH3_128bits_update(&hash, &value, sizeof value); };
-  const auto text = [&](std::string_view bytes) {
-    number(bytes.size());
-    XXH3_128bits_update(&hash, bytes.data(), bytes.size());
-  };
-  number(state.tensors.size());
+  ContentHash hash;
+  hash.number(state.tensors.size());
   for (const auto& [name, tensor] : state.tensors) {
-    text(name);
-    text(dtype_name(tensor.dtype));
-    number(static_cast<std::uint64_t>(tensor.shape.rank()));
-    for (int axis = 0; axis < tensor.shape.rank(); ++axis) number(static_cast<std::uint64_t>(tensor.shape[axis]));
-    text({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()});
+    hash.text(name);
+    hash.text(dtype_name(tensor.dtype));
+    hash.number(static_cast<std::uint64_t>(tensor.shape.rank()));
+    for (int axis = 0; axis < tensor.shape.rank(); ++axis) hash.number(static_cast<std::uint64_t>(tensor.shape[axis]));
+    hash.text({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()});
   }
-  const XXH128_hash_t digest = XXH3_128bits_digest(&hash);
-  constexpr char digits[] = "0123456789abcdef";
-  std::string hex;
-  for (const std::uint64_t half : {digest.high64, digest.low64}) {
-    for (int shift = 60; shift >= 0; shift -= 4) hex += digits[half >> shift & 15];
-  }
-  return hex;
+  return hash.hex();
 }
 
 }  // namespace ssam

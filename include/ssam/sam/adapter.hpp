@@ -49,6 +49,27 @@ void check_singular_values(const Model& model, const StateDict& state, const std
   });
 }
 
+/// Of what an adapter says about itself, however the file is laid out.
+inline std::string info_hash(const nlohmann::json& info) { return content_hash(info.dump()); }
+
+/// Refuses an `adapter_config.json` that is not the one its weights were saved with. (Before format 2 there was no
+/// record of it.)
+inline void check_info_hash(const std::filesystem::path& folder, const nlohmann::json& info) {
+  const ByteSource weights = ByteSource::file(folder / adapter_weights_file);
+  SafetensorsHeader header;
+  SafetensorsSax sax(weights.name(), header);
+  nlohmann::json::sax_parse(read_safetensors_header_text(weights), &sax);
+  auto& metadata = header.metadata;
+  if (metadata["format_version"] == info.at("format_version").dump() &&
+      (metadata["format_version"] == "1" || metadata["config_hash"] == info_hash(info))) {
+    return;
+  }
+  throw MismatchError(ErrorText{.what = "the adapter's description is not the one that its weights were saved with",
+                                .where = (folder / adapter_info_file).string(),
+                                .advice = "bring both files back as they were saved; where a run was interrupted while "
+                                          "it saved them, let it go on"});
+}
+
 /// Refuses an adapter for another base checkpoint, model, configuration or recipe.
 inline void check_adapter_info(const AdapterInfo& info, const std::string& recipe, const SamConfig& config,
                                const std::string& base_hash, const std::string& where) {
@@ -74,7 +95,8 @@ inline void check_adapter_info(const AdapterInfo& info, const std::string& recip
 }  // namespace detail
 
 /// Saves what a recipe has trained into a folder (made if need be): `adapter_model.safetensors` and
-/// `adapter_config.json`, each whole or not at all. Throws IoError; the old files are then still there.
+/// `adapter_config.json`, each whole or not at all. Throws IoError, FormatError for weights that are NaN or infinite;
+/// the old files are then still there.
 template <class Scalar, class Device, class Recipe>
 void save_adapter(const std::filesystem::path& folder, const SsamModel<Scalar, Device, Recipe>& model,
                   const AdapterInfo& info) {
@@ -84,7 +106,15 @@ void save_adapter(const std::filesystem::path& folder, const SsamModel<Scalar, D
   detail::each_singular_sum(model, [&](const std::string& layer, double sum) {
     state.metadata[detail::singular_sum_prefix + layer] = nlohmann::json(sum).dump();
   });
-  state.metadata["format_version"] = std::to_string(info.format_version);
+  const std::filesystem::path weights = folder / adapter_weights_file;
+  check_finite(state, {.strict_finite = true}, weights.string());
+  AdapterInfo written = info;
+  written.format_version = AdapterInfo::newest_format;
+  // Only the path of the text features may hold what is not UTF-8.
+  const std::string description =
+      written.to_json().dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  state.metadata["format_version"] = std::to_string(written.format_version);
+  state.metadata["config_hash"] = detail::info_hash(parse_json(description, adapter_info_file));
   state.metadata["recipe"] = info.recipe;
   state.metadata["base_hash"] = info.base_hash;
   std::error_code failure;
@@ -92,16 +122,20 @@ void save_adapter(const std::filesystem::path& folder, const SsamModel<Scalar, D
   if (failure) {
     throw IoError(ErrorText{.what = "cannot make the folder", .where = folder.string(), .found = failure.message()});
   }
-  save_sealed(folder / adapter_weights_file, std::move(state));
-  atomic_write(folder / adapter_info_file, info.to_json().dump(2) + "\n");
+  save_sealed(weights, std::move(state));
+  atomic_write(folder / adapter_info_file, description);
 }
 
 /// Reads `adapter_config.json` of a folder. Throws IoError, FormatError (not JSON), ConfigError (an unknown or missing
-/// key, a wrong type), MismatchError (a newer format, or no adapter's folder at all).
+/// key, a wrong type), MismatchError (a newer format, no adapter's folder at all, not what was saved with the weights
+/// beside it).
 inline AdapterInfo read_adapter_info(const std::filesystem::path& folder) {
   detail::refuse_other_than_adapter(folder);
   const std::filesystem::path file = folder / adapter_info_file;
-  return AdapterInfo::from_json(load_json(file), file.string());
+  const nlohmann::json json = load_json(file);
+  AdapterInfo info = AdapterInfo::from_json(json, file.string());
+  detail::check_info_hash(folder, json);
+  return info;
 }
 
 /// Loads an adapter into a model that was built like it, holds the weights of the checkpoint whose content hash is

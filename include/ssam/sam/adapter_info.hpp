@@ -12,7 +12,7 @@ inline constexpr const char* adapter_info_file = "adapter_config.json";
 
 /// What an adapter says about itself (`adapter_config.json`).
 struct AdapterInfo {
-  static constexpr int newest_format = 1;
+  static constexpr int newest_format = 2;
 
   std::string recipe;                     ///< Recipe::name
   std::string rule = "paper";             ///< paper or release, see Rule
@@ -24,6 +24,8 @@ struct AdapterInfo {
   ParameterCount count = {};
   std::vector<std::string> labels = {};
   std::string text_source = {};                                 ///< TextFeatures::source()
+  std::string text_hash = {};                                   ///< TextFeatures::hash(); "" where nobody recorded it
+  std::string best_by = "loss";                                 ///< what the best epoch is chosen by: loss or dice
   Index epoch = 0;                                              ///< epochs trained
   double best_loss = std::numeric_limits<double>::quiet_NaN();  ///< validation loss of the best epoch so far
   double best_dice = std::numeric_limits<double>::quiet_NaN();  ///< mean DSC at that epoch
@@ -43,25 +45,23 @@ struct AdapterInfo {
             {"groups", groups},
             {"labels", labels},
             {"text_source", text_source},
+            {"text_hash", text_hash},
+            {"best_by", best_by},
             {"epoch", epoch},
             {"best_loss", best_loss},
             {"best_dice", best_dice}};
   }
 
-  /// Throws MismatchError for a format newer than this library knows, ConfigError for everything else that is wrong.
+  /// What later versions added (`optional_keys`) has its default where it is missing; groups of counts that this
+  /// version does not know are left out, missing ones are 0. Throws MismatchError for a format newer than this library
+  /// knows, ConfigError for everything else that is wrong.
   static AdapterInfo from_json(const nlohmann::json& json, const std::string& where) {
-    if (json.is_object() && json.contains("format_version") && json["format_version"].is_number_integer() &&
-        json["format_version"] > newest_format) {
-      throw MismatchError(ErrorText{.what = "the adapter was written by a newer version of this library",
-                                    .where = where,
-                                    .expected = "format_version up to " + std::to_string(newest_format),
-                                    .found = json["format_version"].dump(),
-                                    .advice = "update the library"});
-    }
-    const JsonObject object(
-        json, where,
-        {"format_version", "library_version", "recipe", "rule", "model", "base_hash", "config", "trained_parameters",
-         "all_parameters", "groups", "labels", "text_source", "epoch", "best_loss", "best_dice"});
+    check_format(json, where);
+    std::vector<std::string> known = optional_keys();
+    known.insert(known.end(), {"format_version", "library_version", "recipe", "rule", "model", "base_hash", "config",
+                               "trained_parameters", "all_parameters", "groups", "labels", "text_source", "epoch",
+                               "best_loss", "best_dice"});
+    const JsonObject object(json, where, known);
     constexpr Index most = Index{1} << 50;
     AdapterInfo info;
     info.format_version = static_cast<int>(object.integer("format_version", 1, newest_format));
@@ -74,20 +74,48 @@ struct AdapterInfo {
     if (info.model == "svdsam_release") info.config = svdsam_release(info.config);
     info.count.trained = object.integer("trained_parameters", 0, most);
     info.count.total = object.integer("all_parameters", 0, most);
-    const JsonObject groups(object.at("groups"), where + ", key 'groups'",
-                            {count_group_names.begin(), count_group_names.end()});
-    for (std::size_t i = 0; i < count_groups; ++i) {
-      info.count.groups[i] = groups.integer(std::string(count_group_names[i]), 0, most);
-    }
+    info.count.groups = read_groups(object.at("groups"), where + ", key 'groups'");
     info.labels = object.texts("labels");
     info.text_source = object.text("text_source");
     info.epoch = object.integer("epoch", 0, most);
     info.best_loss = object.number("best_loss", true);
     info.best_dice = object.number("best_dice", true);
+    if (object.has("text_hash")) info.text_hash = object.text("text_hash");
+    if (object.has("best_by"))
+      info.best_by = one_of(object.text("best_by"), {"loss", "dice"}, where + ", key 'best_by'");
     return info;
   }
 
  private:
+  /// Added after format 1: to be read only where they are.
+  static std::vector<std::string> optional_keys() { return {"text_hash", "best_by"}; }
+
+  static void check_format(const nlohmann::json& json, const std::string& where) {
+    if (!json.is_object() || !json.contains("format_version")) return;
+    const nlohmann::json& format = json["format_version"];
+    if (!format.is_number_integer() || format <= newest_format) return;
+    throw MismatchError(ErrorText{.what = "the adapter was written by a newer version of this library",
+                                  .where = where,
+                                  .expected = "format_version up to " + std::to_string(newest_format),
+                                  .found = format.dump(),
+                                  .advice = "update the library"});
+  }
+
+  static std::array<Index, count_groups> read_groups(const nlohmann::json& json, const std::string& where) {
+    std::vector<std::string> names;
+    if (json.is_object()) {
+      for (const auto& [name, value] : json.items()) names.push_back(name);
+    }
+    const JsonObject object(json, where, names);
+    std::array<Index, count_groups> groups{};
+    for (const std::string& name : names) {
+      const Index count = object.integer(name, 0, Index{1} << 50);
+      const auto known = std::find(count_group_names.begin(), count_group_names.end(), name);
+      if (known != count_group_names.end()) groups[static_cast<std::size_t>(known - count_group_names.begin())] = count;
+    }
+    return groups;
+  }
+
   static std::string one_of(const std::string& value, const std::vector<std::string>& names, const std::string& where) {
     if (std::find(names.begin(), names.end(), value) != names.end()) return value;
     throw ConfigError(

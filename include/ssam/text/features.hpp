@@ -53,6 +53,14 @@ class TextFeatures {
                                   .advice = suggest_name(label, names)});
   }
 
+  /// The same for the same vectors under the same labels, whatever their file: what a run and an adapter compare.
+  std::string hash() const {
+    if (vectors_.empty()) return source_;
+    StateDict state;
+    for (const auto& [label, values] : vectors_) state.tensors[label] = HostTensor::from(Shape{dim_}, values);
+    return content_hash(state);
+  }
+
   /// "hashed label names (no CLIP)", or the file: to be said in logs and kept with an adapter.
   const std::string& source() const { return source_; }
   Index dim() const { return dim_; }

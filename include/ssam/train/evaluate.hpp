@@ -5,13 +5,31 @@
 #include <ssam/sam/postprocess.hpp>
 #include <ssam/sam/ssam_model.hpp>
 #include <ssam/train/batch.hpp>
+#include <ssam/train/finite.hpp>
 
 namespace ssam {
 
-/// Scores of a model on one split.
+/// Said beside every evaluation's loss: the published code has the mean over batches of the loss of a whole batch,
+/// whose dice term depends on how the samples are grouped.
+inline constexpr const char* evaluation_loss_definition =
+    "loss = mean over (image, label) samples of each sample's own dice + focal loss at the model's image size; it does "
+    "not depend on the batch.";
+
+/// Scores of a model on one split. Sums, so that those of several processes can be added.
 struct Evaluation {
-  Report report;    ///< at the original image sizes
-  double loss = 0;  ///< the training loss at the model's image size, mean over samples of its value per batch
+  Report report;        ///< at the original image sizes
+  double sum_loss = 0;  ///< over the samples, see evaluation_loss_definition
+  Index samples = 0;
+
+  double loss() const { return sum_loss / static_cast<double>(samples); }
+
+  /// Throws ShapeError when the labels differ.
+  Evaluation& operator+=(const Evaluation& other) {
+    report += other.report;
+    sum_loss += other.sum_loss;
+    samples += other.samples;
+    return *this;
+  }
 };
 
 namespace detail {
@@ -35,7 +53,8 @@ class TrainingMode {
   bool training_, batch_statistics_;
 };
 
-/// Evaluates one split: images are encoded a batch at a time, and each is decoded for all its labels.
+/// Evaluates one split: images are read a batch at a time; each is encoded alone, because the last bits of a matrix
+/// product depend on its size, and decoded for all its labels.
 template <class Scalar, class Device, class Recipe>
 class Evaluator {
  public:
@@ -48,12 +67,13 @@ class Evaluator {
         model_(model),
         data_(data),
         loss_options_(loss),
-        batch_(batch),
+        group_(std::min(batch, data.items())),
         labels_(static_cast<Index>(data.labels().size())),
         size_(data.image_size()),
         evaluation_{Report(data.labels())},
-        probability_({batch, size_, size_}),
-        masks_({batch, size_, size_}) {
+        masks_({std::min(labels_, most_labels), size_, size_}),
+        loss_(Shape{labels_}),
+        losses_(static_cast<std::size_t>(labels_)) {
     const std::vector<float> table = feature_table(features, data.labels());
     text_ = Tensor<Scalar, Device>({labels_, features.dim()}, {table.begin(), table.end()});
   }
@@ -62,72 +82,72 @@ class Evaluator {
     const TrainingMode<Device> mode(context_, false);
     WorkspaceScope<Device> scope(context_);
     tokens_ = model_.embed_text(context_, text_);
-    const Index group = std::min(batch_, data_.items());
-    std::vector<float> values(static_cast<std::size_t>(group * size_ * size_ * 3));
-    Tensor<Scalar, Device> images({group, size_, size_, 3});
-    for (Index first = 0; first < data_.items(); first += group) {
-      const Index count = std::min(group, data_.items() - first);
+    const Index pixels = size_ * size_ * 3;
+    std::vector<float> values(static_cast<std::size_t>(group_ * pixels));
+    Tensor<Scalar, Device> image({1, size_, size_, 3});
+    for (Index first = 0; first < data_.items(); first += group_) {
+      const Index count = std::min(group_, data_.items() - first);
       std::vector<LabelMasks> truth(static_cast<std::size_t>(count), LabelMasks({}, {}));
       context_.parallel_for(count, [&](Index i) {
-        data_.load((first + i) * labels_, std::nullopt, values.data() + i * size_ * size_ * 3, nullptr);
+        data_.load((first + i) * labels_, std::nullopt, values.data() + i * pixels, nullptr);
         truth[static_cast<std::size_t>(i)] = data_.original_masks(first + i);
       });
-      upload<Scalar, Device>(context_, values.data(), {images.data(), {count * size_ * size_ * 3}});
-      WorkspaceScope<Device> encoded(context_);
-      const View embedding = model_.sam.encode(context_, {images.data(), {count, size_, size_, 3}});
       for (Index i = 0; i < count; ++i) {
-        const Shape one{1, embedding.dim(1), embedding.dim(2), embedding.dim(3)};
-        decode(first + i, {embedding.slice(i).data(), one}, truth[static_cast<std::size_t>(i)]);
+        WorkspaceScope<Device> encoded(context_);
+        upload<Scalar, Device>(context_, values.data() + i * pixels, image.view());
+        judge(first + i, model_.sam.encode(context_, image), truth[static_cast<std::size_t>(i)]);
         if (progress) progress(first + i + 1, data_.items());
       }
     }
-    close_batch();
-    ops::download<double>(context_, loss_, &evaluation_.loss);
-    evaluation_.loss /= static_cast<double>(data_.size());
     return std::move(evaluation_);
   }
 
  private:
-  /// All labels of one image, as many at a time as are left of the loss's batch.
-  void decode(Index item, ConstView embedding, const LabelMasks& truth) {
-    for (Index label = 0; label < labels_;) {
-      const Index count = std::min(labels_ - label, batch_ - filled_);
+  /// Labels of one image that are decoded together: the same, whatever the batch, so that every number is.
+  static constexpr Index most_labels = 8;
+
+  /// All labels of one image.
+  void judge(Index item, ConstView embedding, const LabelMasks& truth) {
+    ops::fill<double>(context_, loss_.view(), 0);
+    for (Index label = 0; label < labels_; label += most_labels) {
+      const Index count = std::min(labels_ - label, most_labels);
       WorkspaceScope<Device> scope(context_);
-      const Shape words{count, 1, tokens_.dim(2)};
-      const ConstView tokens{tokens_.slice(label).data(), words};
+      const ConstView tokens{tokens_.slice(label).data(), {count, 1, tokens_.dim(2)}};
       const auto result = model_.sam.decode(context_, embedding, Prompts{}, tokens, MaskOutput::single);
-      add_to_batch(item * labels_ + label, result.low_res);
-      for (Index i = 0; i < count; ++i) score(label + i, result.low_res.slice(i), truth);
-      label += count;
-      if (filled_ == batch_) close_batch();
+      add_losses(item, label, result.low_res);
+      for (Index i = 0; i < count; ++i) score(item, label + i, result.low_res.slice(i), truth);
     }
+    ops::download<double>(context_, loss_, losses_.data());
+    for (Index label = 0; label < labels_; ++label) {
+      const double loss = losses_[static_cast<std::size_t>(label)];
+      if (!std::isfinite(loss)) throw_not_finite(item, label, "the loss of the model's answer");
+      evaluation_.sum_loss += loss;
+    }
+    evaluation_.samples += labels_;
   }
 
-  /// Probabilities and masks at the model's image size, for the loss.
-  void add_to_batch(Index first_sample, ConstView low_res) {
+  /// The loss of each label of [first, first + masks) at the model's image size, to its place in loss_.
+  void add_losses(Index item, Index first, ConstView low_res) {
     const Index count = low_res.dim(0), pixels = size_ * size_;
-    const View probability{probability_.view().data() + filled_ * pixels, {count, size_, size_, 1}};
+    WorkspaceScope<Device> scope(context_);
+    const View probability = allocate<Scalar>(context_, {count, size_, size_, 1});
     ops::resize_bilinear_forward<Scalar>(context_, low_res.reshape({count, low_res.dim(2), low_res.dim(3), 1}),
                                          probability);
     ops::sigmoid_forward<Scalar>(context_, probability, probability);
     mask_values_.resize(static_cast<std::size_t>(count * pixels));
-    context_.parallel_for(
-        count, [&](Index i) { data_.load(first_sample + i, std::nullopt, nullptr, mask_values_.data() + i * pixels); });
-    const View masks{masks_.view().data() + filled_ * pixels, {count, size_, size_}};
-    upload<Scalar, Device>(context_, mask_values_.data(), masks);
-    filled_ += count;
-  }
-
-  void close_batch() {
-    if (filled_ == 0) return;
-    const Shape shape{filled_, size_, size_};
-    ops::mask_loss<Scalar>(context_, ConstView{probability_.data(), shape}, ConstView{masks_.data(), shape},
-                           loss_options_, View{}, static_cast<double>(filled_), loss_.view());
-    filled_ = 0;
+    context_.parallel_for(count, [&](Index i) {
+      data_.load(item * labels_ + first + i, std::nullopt, nullptr, mask_values_.data() + i * pixels);
+    });
+    upload<Scalar, Device>(context_, mask_values_.data(), {masks_.data(), {count * pixels}});
+    for (Index i = 0; i < count; ++i) {
+      ops::mask_loss<Scalar>(context_, ConstView{probability.slice(i).data(), {pixels}},
+                             ConstView{masks_.data() + i * pixels, {pixels}}, loss_options_, View{}, 1,
+                             {loss_.data() + first + i, {1}});
+    }
   }
 
   /// One mask [1, h, w] of logits against the truth, at the size of the image on disk.
-  void score(Index label, ConstView low_res, const LabelMasks& truth) {
+  void score(Index item, Index label, ConstView low_res, const LabelMasks& truth) {
     const ImageSize original = truth.size();
     const ImageSize inside = prepared_size(original.height, original.width, size_, data_.preparation());
     WorkspaceScope<Device> scope(context_);
@@ -136,31 +156,45 @@ class Evaluator {
     logit_values_.resize(static_cast<std::size_t>(logits.size()));
     ops::download<Scalar>(context_, logits, logit_values_.data());
     prediction_.resize(logit_values_.size());
-    std::transform(logit_values_.begin(), logit_values_.end(), prediction_.begin(),
-                   [](Scalar logit) { return static_cast<std::uint8_t>(logit > 0); });
+    bool finite = true;
+    std::transform(logit_values_.begin(), logit_values_.end(), prediction_.begin(), [&](Scalar logit) {
+      finite = finite && std::isfinite(logit);
+      return static_cast<std::uint8_t>(logit > 0);
+    });
+    if (!finite) throw_not_finite(item, label, "the model's answer");
     evaluation_.report.add(label, count_pixels(prediction_, truth.binary(label).values));
+  }
+
+  /// NaN is no blank mask.
+  [[noreturn]] void throw_not_finite(Index item, Index label, const std::string& what) const {
+    throw NotFiniteError(ErrorText{
+        .what = what + " is not a finite number",
+        .where = data_.item(item).image.string() + ", label '" + data_.labels()[static_cast<std::size_t>(label)] + "'",
+        .advice = "the model's weights hold NaN, or numbers too large to compute with: use others"});
   }
 
   Context<Device>& context_;
   SsamModel<Scalar, Device, Recipe>& model_;
   const Dataset& data_;
   ops::MaskLossOptions loss_options_;
-  Index batch_, labels_, size_, filled_ = 0;
+  Index group_, labels_, size_;  // group_: images read together
   Evaluation evaluation_;
-  Tensor<Scalar, Device> text_, probability_, masks_;
+  Tensor<Scalar, Device> text_, masks_;
   View tokens_;  // [labels, 1, C]
   std::vector<float> mask_values_;
   std::vector<Scalar> logit_values_;
-  Tensor<double, Device> loss_{Shape{1}};  // a sum over samples
+  Tensor<double, Device> loss_;  // of each label of one image
+  std::vector<double> losses_;
   std::vector<std::uint8_t> prediction_;
 };
 
 }  // namespace detail
 
 /// Evaluates a model on a split, one text prompt per label: DSC and IoU of the masks (probability > 0.5) at the size of
-/// the image on disk, and the loss. An image is encoded once, `batch` of them at a time, and decoded for all labels.
-/// `progress(images done, images)` is called after each. Throws as Dataset::load, MismatchError for a label without
-/// text features or a data set made for another image size, ConfigError for a batch below 1.
+/// the image on disk, and the loss. `batch` images are read at a time (or all there are), which changes no number; each
+/// is encoded once and decoded for all labels. `progress(images done, images)` is called after each. Throws as
+/// Dataset::load, MismatchError for a label without text features or a data set made for another image size,
+/// ConfigError for a batch below 1, NotFiniteError, which names image and label, for an answer that is NaN or infinite.
 template <class Scalar, class Device, class Recipe>
 Evaluation evaluate(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const Dataset& data,
                     const TextFeatures& features, Index batch,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <ssam/io/json_file.hpp>
 #include <ssam/ops/ops.hpp>
@@ -8,11 +9,20 @@
 
 namespace ssam {
 
+/// What the best epoch is chosen by.
+enum class BestBy {
+  loss,  ///< the lowest validation loss (the training loss where there is no validation set)
+  dice,  ///< the highest mean DSC of the validation
+};
+
+inline const char* to_string(BestBy best_by) { return best_by == BestBy::loss ? "loss" : "dice"; }
+
 /// A training run. The defaults of the optimiser are S-SAM's.
 struct TrainOptions {
   Index epochs = 20;
-  Index batch = 8;       ///< (image, label) samples of one forward pass
-  Index accumulate = 1;  ///< batches of one optimiser step
+  Index batch = 8;  ///< (image, label) samples of one forward pass
+  /// Batches of one optimiser step. Not the same as one large batch: the dice term and batch norm are of each batch.
+  Index accumulate = 1;
   /// An image comes with all its labels and is encoded once for them (`batch` is then a multiple of their number). Off:
   /// the published way, every (image, label) pair is a sample of its own.
   bool labels_together = false;
@@ -22,8 +32,19 @@ struct TrainOptions {
   ScheduleOptions schedule = {};
   ops::MaskLossOptions loss = {};
   std::uint64_t seed = 0;
-  Index validate_every = 1;    ///< epochs; the last one is always validated
+  Index validate_every = 1;  ///< epochs; the last one is always validated
+  /// S-SAM's authors choose by the loss, but as a mean over batches of the loss of a whole batch, which depends on the
+  /// size of the batches; here it is a mean over samples (evaluation_loss_definition).
+  BestBy best_by = BestBy::loss;
   Index checkpoint_every = 0;  ///< optimiser steps between saves of the run's state inside an epoch; 0: at its end only
+  /// Settings (keys of to_json) that a resumed run may have otherwise than it was saved with, out of `rate_settings`.
+  std::vector<std::string> changed = {};
+
+  /// How far a step goes: what may be changed where a run has diverged.
+  static const std::vector<std::string>& rate_settings() {
+    static const std::vector<std::string> keys{"lr", "clip_norm", "step_epochs", "step_factor", "warmup_steps"};
+    return keys;
+  }
 
   /// Pairs that stay together in a set of this many labels.
   Index together(Index labels) const { return labels_together ? labels : 1; }
@@ -36,7 +57,9 @@ struct TrainOptions {
           .what = std::string("unusable training option '") + key + "'", .expected = expected, .found = found});
     };
     const auto count = [&](Index value, Index least, const char* key) {
-      need(value >= least, key, "at least " + std::to_string(least), std::to_string(value));
+      constexpr Index most = Index{1} << 30;  // products of two of them do not overflow
+      need(value >= least && value <= most, key, std::to_string(least) + " to " + std::to_string(most),
+           std::to_string(value));
     };
     const auto number = [&](double value, bool positive, const char* key) {
       need(std::isfinite(value) && (positive ? value > 0 : value >= 0), key,
@@ -57,6 +80,10 @@ struct TrainOptions {
     need(batch % together(labels) == 0, "batch",
          "a multiple of the " + std::to_string(labels) + " labels, which stay together", std::to_string(batch));
     schedule.check();
+    for (const std::string& key : changed) {
+      const std::vector<std::string>& known = rate_settings();
+      need(std::find(known.begin(), known.end(), key) != known.end(), "changed", "settings of the learning rate", key);
+    }
   }
 
   /// Everything that decides what a step does, so that a run is not resumed as another one.
@@ -76,7 +103,8 @@ struct TrainOptions {
                         {"focal_weight", loss.focal_weight},
                         {"alpha", loss.alpha},
                         {"gamma", loss.gamma},
-                        {"focal_form", static_cast<int>(loss.form)}};
+                        {"focal_form", static_cast<int>(loss.form)},
+                        {"best_by", to_string(best_by)}};
     if (schedule.kind == Schedule::cosine) json["epochs"] = epochs;  // other schedules may be continued for longer
     return json;
   }
@@ -86,10 +114,10 @@ struct TrainOptions {
 /// the last, which takes the rest; a rest of one joins the batch before it where batch norm could not use it alone.
 class BatchPlan {
  public:
-  BatchPlan(Index samples, Index batch, bool batch_norm) : samples_(samples), batch_(batch) {
-    const Index rest = samples % batch;
-    joins_ = batch_norm && batch > 1 && rest == 1 && samples > batch;
-    batches_ = samples / batch + (rest > 0 && !joins_ ? 1 : 0);
+  BatchPlan(Index samples, Index batch, bool batch_norm) : samples_(samples), batch_(std::min(batch, samples)) {
+    const Index rest = samples_ % batch_;
+    joins_ = batch_norm && batch_ > 1 && rest == 1;
+    batches_ = samples_ / batch_ + (rest > 0 && !joins_ ? 1 : 0);
   }
 
   Index batches() const { return batches_; }

@@ -65,12 +65,14 @@ struct RunPosition {
 
 namespace detail {
 
-inline constexpr const char* run_state_format = "ssam run state 1";
+inline constexpr const char* run_state_format = "ssam run state 2";
 
-/// Throws the MismatchError of a run that would not be continued but changed.
-inline void check_settings(const nlohmann::json& stored, const nlohmann::json& ours, const std::string& file) {
+/// Throws the MismatchError of a run that would not be continued but changed, but for the keys in `changed`.
+inline void check_settings(const nlohmann::json& stored, const nlohmann::json& ours, const std::string& file,
+                           const std::vector<std::string>& changed) {
   for (const auto& [key, value] : ours.items()) {
     if (stored.contains(key) && stored[key] == value) continue;
+    if (std::find(changed.begin(), changed.end(), key) != changed.end()) continue;
     throw MismatchError(ErrorText{.what = "the run cannot be resumed with another '" + key + "'",
                                   .where = file,
                                   .expected = stored.contains(key) ? stored[key].dump() : "a run that records it",
@@ -90,10 +92,33 @@ void each_in_run(Model& model, const F& f) {
   });
 }
 
+/// Throws IoError, FormatError (damaged, or no state of a run), MismatchError (of an older version).
+inline StateDict read_run_state(const std::filesystem::path& file) {
+  StateDict state = [&] {
+    try {
+      return load_sealed(file, {.strict_finite = true});
+    } catch (const FormatError&) {
+      throw FormatError(ErrorText{.what = "the state of the run is damaged: it cannot be resumed",
+                                  .where = file.string(),
+                                  .advice = "its adapters in best and last are files of their own; start a new run in "
+                                            "another folder"});
+    }
+  }();
+  if (state.metadata["format"] == run_state_format) return state;
+  if (state.metadata["format"].starts_with("ssam run state")) {
+    throw MismatchError(ErrorText{.what = "the run was saved by another version of this library",
+                                  .where = file.string(),
+                                  .expected = run_state_format,
+                                  .found = state.metadata["format"],
+                                  .advice = "end it with that version, or start a new run"});
+  }
+  throw FormatError(ErrorText{.what = "this is not the state of a run", .where = file.string()});
+}
+
 }  // namespace detail
 
 /// Saves all that a run changes (weights, batch statistics, moments, position), whole or not at all. `settings` are
-/// kept beside it. Throws IoError.
+/// kept beside it. Throws IoError, FormatError for what is NaN or infinite; the file is then the old one.
 template <class Scalar, class Device, class Recipe>
 void save_run_state(const std::filesystem::path& file, const SsamModel<Scalar, Device, Recipe>& model,
                     const AdamW<Scalar, Device>& optimizer, const RunPosition& position,
@@ -111,21 +136,24 @@ void save_run_state(const std::filesystem::path& file, const SsamModel<Scalar, D
       });
   state.metadata = {
       {"format", detail::run_state_format}, {"settings", settings.dump()}, {"position", position.to_json().dump()}};
+  check_finite(state, {.strict_finite = true}, file.string());
   save_sealed(file, std::move(state));
 }
 
 /// Brings a model and its optimiser to where a run was saved, all or nothing. Throws IoError, FormatError (damaged),
-/// MismatchError: saved by a run with other settings, or of another model.
+/// MismatchError: saved by a run with other settings (those in `changed` do not count), or of another model. `accept`
+/// is called with the stored settings and position before anything is changed, to throw for what it does not like.
 template <class Scalar, class Device, class Recipe>
 RunPosition load_run_state(const std::filesystem::path& file, SsamModel<Scalar, Device, Recipe>& model,
-                           AdamW<Scalar, Device>& optimizer, const nlohmann::json& settings) {
+                           AdamW<Scalar, Device>& optimizer, const nlohmann::json& settings,
+                           const std::vector<std::string>& changed,
+                           const std::function<void(const nlohmann::json&, const RunPosition&)>& accept) {
   const std::string where = file.string();
-  StateDict state = load_sealed(file);
-  if (state.metadata["format"] != detail::run_state_format) {
-    throw FormatError(ErrorText{.what = "this is not the state of a run", .where = where});
-  }
-  detail::check_settings(parse_json(state.metadata["settings"], where), settings, where);
+  StateDict state = detail::read_run_state(file);
+  const nlohmann::json theirs = parse_json(state.metadata["settings"], where);
+  detail::check_settings(theirs, settings, where, changed);
   const RunPosition position = RunPosition::from_json(parse_json(state.metadata["position"], where), where);
+  accept(theirs, position);
 
   using Slot = typename AdamW<Scalar, Device>::Slot;
   std::vector<std::function<void()>> commits;

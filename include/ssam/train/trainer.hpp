@@ -1,11 +1,12 @@
 #pragma once
 
 #include <chrono>
-#include <fstream>
+#include <ssam/data/fingerprint.hpp>
 #include <ssam/train/communicator.hpp>
 #include <ssam/train/evaluate.hpp>
+#include <ssam/train/metrics.hpp>
 #include <ssam/train/options.hpp>
-#include <ssam/train/run_state.hpp>
+#include <ssam/train/run_folder.hpp>
 
 namespace ssam {
 
@@ -51,7 +52,7 @@ class Trainer {
         data_(data),
         validation_(validation),
         features_(features),
-        options_((check(model, data, options), options)),
+        options_((check(model, data, validation, options), options)),
         info_(info),
         out_(out),
         progress_(progress),
@@ -61,6 +62,9 @@ class Trainer {
         plan_(data.size() / together_, options.batch / together_, batch_norm && together_ == 1),
         batch_(data, features, plan_.largest(), together_) {
     steps_per_epoch_ = (plan_.batches() + options.accumulate - 1) / options.accumulate;
+    info_.text_source = features.source();
+    info_.text_hash = features.hash();
+    info_.best_by = to_string(options.best_by);
   }
 
   TrainResult run(bool resume) {
@@ -71,7 +75,8 @@ class Trainer {
         parameter.reached = false;
       }
     });
-    const bool resumed = begin(resume);
+    begun_ = std::chrono::steady_clock::now();
+    begin(resume);
     begun_ = std::chrono::steady_clock::now();
     first_step_ = at_.step;
     seconds_before_ = at_.seconds;
@@ -80,7 +85,10 @@ class Trainer {
       while (at_.batch < plan_.batches()) {
         take_step();
         const bool epoch_ends = at_.batch == plan_.batches();
-        if (!epoch_ends && options_.checkpoint_every > 0 && at_.step % options_.checkpoint_every == 0) save_state();
+        if (!epoch_ends && options_.checkpoint_every > 0 && at_.step % options_.checkpoint_every == 0) {
+          require_sound();
+          save_state();
+        }
       }
       end_epoch();
     }
@@ -91,34 +99,45 @@ class Trainer {
                        .best_loss = at_.best_loss,
                        .best_dice = at_.best_dice,
                        .seconds = seconds(),
-                       .resumed = resumed};
-    if (plan_.joins()) {
-      result.note = "the last batch of an epoch has " + std::to_string(plan_.largest()) +
-                    " samples: a rest of one is too small for batch norm";
-    } else if (batch_norm && plan_.largest() * together_ == 1) {
-      result.note = "a batch of one has no statistics: the text affine layer's batch norm used its running ones";
-    } else if (batch_norm && data_.labels().size() == 1) {
-      result.note = "a single label has no statistics: the text affine layer's batch norm used its running ones";
-    }
+                       .resumed = resume,
+                       .note = change_};
+    const std::string batches = batch_note();
+    result.note += (result.note.empty() || batches.empty() ? "" : "; ") + batches;
     return result;
   }
 
  private:
-  static void check(const Model& model, const Dataset& data, const TrainOptions& options) {
+  /// What batch norm makes of the batches, where that is worth saying.
+  std::string batch_note() const {
+    if (plan_.joins()) {
+      return "the last batch of an epoch has " + std::to_string(plan_.largest()) +
+             " samples: a rest of one is too small for batch norm";
+    }
+    if (batch_norm && plan_.largest() * together_ == 1) {
+      return "a batch of one has no statistics: the text affine layer's batch norm used its running ones";
+    }
+    if (batch_norm && data_.labels().size() == 1) {
+      return "a single label has no statistics: the text affine layer's batch norm used its running ones";
+    }
+    return "";
+  }
+
+  static void check(const Model& model, const Dataset& data, const Dataset* validation, const TrainOptions& options) {
     if (parameter_count<Recipe>(model.sam.config).trained == 0) {
       throw ConfigError(ErrorText{.what = "the recipe '" + std::string(Recipe::name) + "' trains nothing",
                                   .advice = "evaluate it instead"});
     }
     options.check(static_cast<Index>(data.labels().size()));
+    if (options.best_by == BestBy::dice && validation == nullptr) {
+      throw ConfigError(ErrorText{.what = "the best epoch cannot be chosen by DSC without a validation set",
+                                  .advice = "give the data set a split \"val\", or choose by the loss"});
+    }
     if (data.image_size() != model.sam.config.image_size) {
       throw MismatchError(ErrorText{.what = "the data set was opened for another image size than the model's",
                                     .expected = std::to_string(model.sam.config.image_size),
                                     .found = std::to_string(data.image_size())});
     }
   }
-
-  std::filesystem::path state_file() const { return out_ / "run_state.safetensors"; }
-  std::filesystem::path metrics_file() const { return out_ / "metrics.jsonl"; }
 
   double seconds() const {
     return seconds_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - begun_).count();
@@ -132,41 +151,48 @@ class Trainer {
     json["base_hash"] = info_.base_hash;
     json["config"] = to_json(model_.sam.config);
     json["labels"] = data_.labels();
-    json["samples"] = data_.size();
-    json["text_source"] = features_.source();
+    json["text_hash"] = features_.hash();
     return json;
   }
 
-  /// Prepares the folder; continues from its run state where that is wanted and there is one.
-  bool begin(bool resume) {
-    std::error_code failure;
-    std::filesystem::create_directories(out_, failure);
-    if (failure) {
-      throw IoError(ErrorText{.what = "cannot make the folder", .where = out_.string(), .found = failure.message()});
-    }
-    const bool found = resume && std::filesystem::exists(state_file());
-    if (found) {
-      at_ = load_run_state(state_file(), model_, optimizer_, settings());
-      if (at_.batch > plan_.batches()) {
-        throw FormatError(
-            ErrorText{.what = "the run state lies behind the end of an epoch", .where = state_file().string()});
-      }
+  /// Prepares the folder and its run state, or continues from there. A folder holds a run from here on.
+  void begin(bool resume) {
+    if (resume) out_.require_run();
+    data_hash_ = data_fingerprint(data_);
+    if (validation_ != nullptr) validation_hash_ = data_fingerprint(*validation_);
+    out_.make();
+    if (resume) {
+      at_ = load_run_state(out_.state(), model_, optimizer_, settings(), options_.changed,
+                           [&](const nlohmann::json& stored, const RunPosition& at) { accept(stored, at); });
       context_.random.set_state(at_.random);
     } else {
-      std::filesystem::remove(state_file());
       context_.random = Random(options_.seed);
+      save_state();
     }
-    keep_metrics(at_.epoch);
-    return found;
+    out_.keep_metrics(at_.epoch);
   }
 
-  /// Cuts metrics.jsonl to the epochs that the run state covers: later ones will be done again.
-  void keep_metrics(Index epochs) const {
-    std::string kept;
-    std::ifstream stream(metrics_file());
-    std::string line;
-    for (Index i = 0; i < epochs && std::getline(stream, line); ++i) kept += line + "\n";
-    atomic_write(metrics_file(), kept);
+  /// Refuses to go on with other data, or to go back; notes what is changed on purpose.
+  void accept(const nlohmann::json& stored, const RunPosition& at) {
+    const auto stored_hash = [&](const char* key) { return stored.contains(key) ? stored[key] : nlohmann::json(); };
+    const std::string where = out_.state().string();
+    require_same_data(stored_hash("data"), data_hash_, &data_, "the run's training set", where);
+    require_same_data(stored_hash("validation"), validation_hash_, validation_, "the run's validation set", where);
+    if (at.epoch > options_.epochs) {
+      throw ConfigError(ErrorText{.what = "the run has more epochs already than are asked for",
+                                  .where = out_.path().string(),
+                                  .expected = "at least " + std::to_string(at.epoch),
+                                  .found = std::to_string(options_.epochs)});
+    }
+    if (at.batch > plan_.batches()) {
+      throw FormatError(ErrorText{.what = "the run state lies behind the end of an epoch", .where = where});
+    }
+    const nlohmann::json now = options_.to_json();
+    for (const std::string& key : options_.changed) {
+      if (stored.contains(key) && stored[key] == now[key]) continue;
+      change_ += (change_.empty() ? "resumed with another " : ", ") + key + ": " + now[key].dump();
+      if (stored.contains(key)) change_ += " (was " + stored[key].dump() + ")";
+    }
   }
 
   /// One optimiser step over up to `accumulate` batches; each weighs as many samples as it has.
@@ -187,16 +213,17 @@ class Trainer {
       }
     });
     const double factor = lr_factor(options_.schedule, at_.step, options_.epochs * steps_per_epoch_, at_.epoch);
+    lr_ = options_.lr * factor;
     optimizer_.step(context_, model_, factor, options_.clip_norm);
     ops::download<double>(context_, loss_, host_loss_.data());  // the step's wait for the device
     const double loss = processes_.average(*host_loss_.data());
     require_finite(loss, "the loss");
     const double norm = optimizer_.gradient_norm(context_);
     require_finite(norm, "the gradient");
+    confirmed_ = true;
     ++at_.step;
     at_.loss_sum += loss * static_cast<double>(samples);
     at_.loss_samples += samples;
-    lr_ = options_.lr * factor;
     report(loss, norm);
   }
 
@@ -210,12 +237,64 @@ class Trainer {
   }
 
   void require_finite(double value, const char* what) const {
-    if (std::isfinite(value)) return;
-    throw Error(ErrorText{.what = std::string(what) + " is not a finite number: training stops",
-                          .where = "epoch " + std::to_string(at_.epoch + 1) + ", step " + std::to_string(at_.step + 1),
-                          .found = std::to_string(value),
-                          .advice = "the state before it is kept in " + out_.string() +
-                                    "; lower the learning rate or clip the gradients"});
+    if (!std::isfinite(value)) diverge(what, std::isnan(value) ? "NaN" : "infinity", at_.step + 1);
+  }
+
+  /// Ends the run. Nothing that is not finite was saved.
+  [[noreturn]] void diverge(const std::string& what, const std::string& found, Index step) const {
+    const auto number = [](double value) {
+      char text[40];
+      std::snprintf(text, sizeof text, "%g", value);
+      return std::string(text);
+    };
+    // A tenth, and where a schedule or a slip made the rate large, what S-SAM is trained with.
+    const double lower = options_.lr * std::min(0.1, 1e-4 / lr_);
+    const std::string advised = "a learning rate of " + number(lower) + " or less";
+    const std::string folder = out_.path().string(), weight = confirmed_ ? "" : not_finite_weight(model_);
+    std::string advice;
+    if (confirmed_) {
+      advice = "the state before it is kept in " + folder + ": resume it with " + advised;
+    } else if (!weight.empty()) {
+      advice = "the weights that training began with are not finite in " + weight + ": give others";
+    } else if (at_.step == 0) {
+      advice = "no step was taken before it: the weights that training began with are too large to compute with";
+    } else {
+      advice =
+          "the state that is kept in " + folder + " is too far gone: start a new run in another folder with " + advised;
+    }
+    throw DivergedError(ErrorText{.what = what + " is not a finite number: training stops",
+                                  .where = "epoch " + std::to_string(at_.epoch + 1) + ", step " + std::to_string(step),
+                                  .found = found + ", at a learning rate of " + number(lr_),
+                                  .advice = advice},
+                        confirmed_, lower);
+  }
+
+  /// Refuses to save a model that cannot be gone on from: nothing in it may be NaN or infinite, nor its loss on the
+  /// batch that is loaded (without dropout, so that the run stays what it is).
+  void require_sound() {
+    require_finite_weights();
+    const TrainingMode<Device> mode(context_, false);
+    WorkspaceScope<Device> scope(context_);
+    const auto probability = model_.forward(context_, batch_.images(), batch_.text(), record_);
+    ops::fill<double>(context_, loss_.view(), 0);
+    ops::mask_loss<Scalar>(context_, probability, batch_.masks(), options_.loss, TensorView<Scalar, Device>{}, 1,
+                           loss_.view());
+    ops::download<double>(context_, loss_, host_loss_.data());
+    if (!std::isfinite(*host_loss_.data())) diverge("the loss", "NaN", at_.step);
+  }
+
+  void require_finite_weights() const {
+    const std::string found = not_finite_in_run<Recipe>(model_, optimizer_);
+    if (!found.empty()) diverge("a trained weight", found, at_.step);
+  }
+
+  Evaluation validate() {
+    require_finite_weights();
+    try {
+      return evaluate(context_, model_, *validation_, features_, options_.batch, nullptr, options_.loss);
+    } catch (const NotFiniteError& error) {
+      diverge("the validation", error.text.where, at_.step);
+    }
   }
 
   void report(double loss, double norm) {
@@ -236,66 +315,52 @@ class Trainer {
   /// Validation, metrics, adapters, run state: in an order in which a kill between any two of them only means that a
   /// resumed run does the epoch again, with the same outcome.
   void end_epoch() {
-    ++at_.epoch;
+    const Index epoch = at_.epoch + 1;
+    const bool validates = validation_ != nullptr && (epoch % options_.validate_every == 0 || epoch == options_.epochs);
+    std::optional<Evaluation> scores;
+    if (validates) {
+      scores = validate();
+    } else {
+      require_sound();
+    }
+    at_.epoch = epoch;
     at_.batch = 0;
     at_.train_loss = at_.loss_sum / static_cast<double>(at_.loss_samples);
     at_.loss_sum = 0;
     at_.loss_samples = 0;
-    const bool validates =
-        validation_ != nullptr && (at_.epoch % options_.validate_every == 0 || at_.epoch == options_.epochs);
-    std::optional<Evaluation> scores;
-    if (validates) {
-      scores = evaluate(context_, model_, *validation_, features_, options_.batch, nullptr, options_.loss);
-    }
-    const bool scored = validates || validation_ == nullptr;
-    const double loss = scores ? scores->loss : at_.train_loss;
-    const bool improved = scored && (at_.best_epoch == 0 || loss < at_.best_loss);
-    if (improved) {
-      at_.best_epoch = at_.epoch;
-      at_.best_loss = loss;
-      at_.best_dice = scores ? scores->report.mean_dice() : std::nan("");
-    }
+    const bool improved = (validates || validation_ == nullptr) && take_if_best(scores);
     const double now = seconds();
-    append_metrics(scores, now - at_.epoch_start);
+    out_.append_metrics(epoch_metrics(at_, options_, lr_, now - at_.epoch_start, scores));
     at_.epoch_start = now;
     AdapterInfo info = info_;
     info.epoch = at_.epoch;
     info.best_loss = at_.best_loss;
     info.best_dice = at_.best_dice;
-    if (improved) save_adapter(out_ / "best", model_, info);
-    save_adapter(out_ / "last", model_, info);
+    if (improved) save_adapter(out_.best(), model_, info);
+    save_adapter(out_.last(), model_, info);
     save_state();
   }
 
-  void append_metrics(const std::optional<Evaluation>& scores, double epoch_seconds) const {
-    nlohmann::ordered_json line{{"epoch", at_.epoch},
-                                {"step", at_.step},
-                                {"train_loss", at_.train_loss},
-                                {"lr", lr_},
-                                {"seconds", epoch_seconds}};
-    if (scores) {
-      const Report& report = scores->report;
-      Index images = 0, blank = 0;
-      line["val_loss"] = scores->loss;
-      line["val_dsc"] = nlohmann::ordered_json::object();
-      for (std::size_t k = 0; k < report.labels().size(); ++k) {
-        line["val_dsc"][report.labels()[k]] = report.scores()[k].mean_dice();
-        images += report.scores()[k].n;
-        blank += report.scores()[k].n_blank;
-      }
-      line["val_dsc_mean"] = report.mean_dice();
-      line["val_samples"] = images;
-      line["val_blank"] = blank;
-    }
-    std::ofstream stream(metrics_file(), std::ios::app);
-    stream << line.dump() << "\n" << std::flush;
-    if (!stream) throw_system_error("append to the file", metrics_file().string());
+  /// Whether this epoch is the best so far (of equals, the first); notes it.
+  bool take_if_best(const std::optional<Evaluation>& scores) {
+    const double loss = scores ? scores->loss() : at_.train_loss;
+    const double dice = scores ? scores->report.mean_dice() : std::nan("");
+    const bool no_better = options_.best_by == BestBy::loss ? at_.best_loss <= loss : at_.best_dice >= dice;
+    if (no_better) return false;
+    at_.best_epoch = at_.epoch;
+    at_.best_loss = loss;
+    at_.best_dice = dice;
+    return true;
   }
 
   void save_state() {
     at_.seconds = seconds();
     at_.random = context_.random.state();
-    save_run_state(state_file(), model_, optimizer_, at_, settings());
+    nlohmann::json kept = settings();
+    kept["data"] = data_hash_;
+    kept["validation"] = validation_hash_;
+    save_run_state(out_.state(), model_, optimizer_, at_, kept);
+    confirmed_ = false;
   }
 
   Context<Device>& context_;
@@ -305,7 +370,7 @@ class Trainer {
   const TextFeatures& features_;
   TrainOptions options_;
   AdapterInfo info_;
-  std::filesystem::path out_;
+  RunFolder out_;
   const std::function<void(const TrainProgress&)>& progress_;
   Processes& processes_;
   AdamW<Scalar, Device> optimizer_;
@@ -317,7 +382,10 @@ class Trainer {
   typename Model::Record record_;  // kept, so that its memory is
   Index steps_per_epoch_ = 0;
   RunPosition at_;
-  std::vector<Index> order_;  // of the current epoch's samples, or images
+  nlohmann::json data_hash_, validation_hash_;  // fingerprints
+  std::string change_;                          // what a resumed run was told to do otherwise
+  bool confirmed_ = false;                      // a step from the saved state was finite
+  std::vector<Index> order_;                    // of the current epoch's samples, or images
   double lr_ = 0;
   std::chrono::steady_clock::time_point begun_;
   double seconds_before_ = 0;
@@ -327,15 +395,18 @@ class Trainer {
 }  // namespace detail
 
 /// Trains what the recipe trains and leaves in `out`: `metrics.jsonl` (a line per epoch), `best/` and `last/`
-/// (adapters; best is the lowest validation loss, as published, or training loss where `validation` is null) and
-/// `run_state.safetensors`. With `resume`, a run that was interrupted (or killed) goes on from its last saved state and
-/// ends bit for bit as if it had not been; without a saved state it starts. Without `resume` it starts anew and
+/// (adapters; best by TrainOptions::best_by) and `run_state.safetensors`, which is there before the first step. With
+/// `resume`, a run that was interrupted (or killed) goes on from its last saved state and ends bit for bit as if it had
+/// not been; it knows its settings, its data, text features and base by content. Without `resume` it starts anew and
 /// replaces an earlier run's files. The result does not depend on the number of threads.
 ///
 /// The model holds its base weights and is prepared; `info` says which they are. `progress` is called after every
-/// optimiser step; what it throws ends the run. Throws ConfigError (options; a recipe that trains nothing),
-/// MismatchError (labels without features; a resumed run with other settings), IoError, and Error when loss or gradient
-/// become infinite or NaN: the files in `out` are then those of the last good state.
+/// optimiser step; what it throws ends the run. Throws ConfigError (options; a recipe that trains nothing; a resumed
+/// run that has more epochs already), MismatchError (labels without features; a resumed run with other settings, data
+/// or features: it says which), IoError (nothing to resume, too), FormatError (a damaged state), and DivergedError when
+/// a loss, a gradient, a trained weight or the validation is infinite or NaN: nothing of that is saved, the files in
+/// `out` are those of the last good state, and the error says whether to go on from there with a lower rate
+/// (TrainOptions::changed).
 template <class Scalar, class Device, class Recipe, class Processes = SingleProcess>
 requires Communicator<Processes, Scalar, Device> TrainResult
 train(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const Dataset& data,

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <fstream>
+#include <ssam/core/shape.hpp>
+#include <ssam/io/atomic_file.hpp>
+#include <ssam/io/json_file.hpp>
+
+namespace ssam {
+
+/// The files of a run.
+class RunFolder {
+ public:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path state() const { return path_ / "run_state.safetensors"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path best() const { return path_ / "best"; }
+  std::filesystem::path last() const { return path_ / "last"; }
+
+  /// Whether anything of a run is there.
+  bool holds_run() const {
+    return std::filesystem::exists(state()) || std::filesystem::exists(best()) || std::filesystem::exists(last());
+  }
+
+  /// Throws IoError unless there is a run that can be resumed.
+  void require_run() const {
+    if (std::filesystem::exists(state())) return;
+    if (holds_run()) {
+      throw IoError(ErrorText{.what = "the state of the run is missing: it cannot be resumed",
+                              .where = state().string(),
+                              .found = "its adapters only",
+                              .advice = "bring the file back, or start a new run in another folder"});
+    }
+    const std::string near = closest_name(path_.filename().string(), runs_beside());
+    throw IoError(ErrorText{
+        .what = "there is no run to resume",
+        .where = path_.string(),
+        .found = std::filesystem::exists(path_) ? "a folder without " + state().filename().string() : "no such folder",
+        .advice = near.empty() ? "check the folder's name" : "did you mean '" + near + "'?"});
+  }
+
+  /// Throws IoError.
+  void make() const {
+    std::error_code failure;
+    std::filesystem::create_directories(path_, failure);
+    if (failure) {
+      throw IoError(ErrorText{.what = "cannot make the folder", .where = path_.string(), .found = failure.message()});
+    }
+  }
+
+  /// Cuts metrics.jsonl to the first epochs: later ones will be done again. Throws IoError.
+  void keep_metrics(Index epochs) const {
+    std::string kept;
+    std::ifstream stream(metrics());
+    std::string line;
+    for (Index i = 0; i < epochs && std::getline(stream, line); ++i) kept += line + "\n";
+    atomic_write(metrics(), kept);
+  }
+
+  /// Throws IoError.
+  void append_metrics(const nlohmann::ordered_json& line) const {
+    std::ofstream stream(metrics(), std::ios::app);
+    stream << line.dump() << "\n" << std::flush;
+    if (!stream) throw_system_error("append to the file", metrics().string());
+  }
+
+ private:
+  /// Names of the folders beside this one that hold a run.
+  std::vector<std::string> runs_beside() const {
+    std::vector<std::string> names;
+    std::error_code failure;
+    const auto parent = path_.has_parent_path() ? path_.parent_path() : std::filesystem::path(".");
+    for (const auto& entry : std::filesystem::directory_iterator(parent, failure)) {
+      if (RunFolder(entry.path()).holds_run()) names.push_back(entry.path().filename().string());
+    }
+    return names;
+  }
+
+  std::filesystem::path path_;
+};
+
+}  // namespace ssam
