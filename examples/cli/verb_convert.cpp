@@ -3,8 +3,8 @@
 #include <ssam/io/checkpoint_file.hpp>
 #include <ssam/sam/checkpoint_names.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
-#include "program.hpp"
 
 namespace ssam::cli {
 
@@ -30,6 +30,8 @@ HostTensor narrowed(const std::string& name, const HostTensor& tensor, DType tar
 }
 
 int convert(const ConvertOptions& options) {
+  require_extension("OUT", options.out, ".safetensors", "weights");
+  check_files({{"OUT", options.out}}, {{"IN", options.in}});
   StateDict state = load_checkpoint(options.in, {.strict_finite = options.strict_finite});
   if (!options.keep_names) state = normalize_names(std::move(state));
   if (!options.dtype.empty()) {

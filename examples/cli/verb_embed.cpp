@@ -2,6 +2,7 @@
 #include <ssam/data/image.hpp>
 #include <ssam/io/npy.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
 #include "model_options.hpp"
 #include "runner.hpp"
@@ -45,6 +46,10 @@ std::vector<float> channels_last(std::span<const float> batch, Index index, Inde
 
 int embed(EmbedOptions options) {
   require_built_for(options.device);
+  require_extension("--out", options.out, ".npy", "an array");
+  check_files(
+      {{"--out", options.out}},
+      {{"--checkpoint", options.model.checkpoint}, {"--config", options.model.config}, {"--image", options.image}});
   const bool array = options.image.extension() == ".npy";
   HostTensor batch;
   if (array) {

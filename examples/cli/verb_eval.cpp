@@ -2,6 +2,7 @@
 #include <ssam/data/dataset.hpp>
 #include <ssam/train/evaluate.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
 #include "open_model.hpp"
 
@@ -43,7 +44,7 @@ int eval(const EvalOptions& options) {
 
   const std::string recipe = model.adapter ? model.adapter->recipe : "none";
   if (options.json) {
-    nlohmann::ordered_json json{{"data", options.data.string()},
+    nlohmann::ordered_json json{{"data", printable(options.data.string())},
                                 {"split", to_string(split)},
                                 {"recipe", recipe},
                                 {"device", to_string(options.device)},
@@ -51,7 +52,7 @@ int eval(const EvalOptions& options) {
                                 {"images", data.items()},
                                 {"loss", scores.loss}};
     json.update(scores.report.json());
-    std::puts(json.dump(2).c_str());
+    print_json(json);
     return 0;
   }
   std::printf("%s, split %s, %s images; adapter: %s; device: %s; text features: %s\n\n%s",
@@ -74,10 +75,7 @@ void add_eval(Program& program) {
       ->check(CLI::IsMember(split_names()));
   verb->add_option("--features", options->features, "Text features, one tensor per label; else hashed label names")
       ->type_name("FILE");
-  verb->add_option("--batch", options->batch, "Images at a time")
-      ->capture_default_str()
-      ->check(CLI::Range(Index{1}, Index{4096}))
-      ->type_name("N");
+  add_whole(*verb, "--batch", options->batch, "Images at a time", 1, 4096);
   add_device(*verb, options->device);
   add_threads(*verb, options->threads);
   add_json(*verb, options->json);

@@ -71,7 +71,7 @@ int info(const InfoOptions& options) {
   const CheckpointDescription found = describe_checkpoint(normalize_names(state));
 
   if (options.json) {
-    Json json{{"file", name}, {"container", container_name(container)}, {"content_hash", hash}};
+    Json json{{"file", printable(name)}, {"container", container_name(container)}, {"content_hash", hash}};
     json["tensors"] = Json::object();
     for (const auto& [key, tensor] : state.tensors) {
       json["tensors"][key] = {{"dtype", dtype_name(tensor.dtype)}, {"shape", shape_json(tensor.shape)}};
@@ -82,7 +82,7 @@ int info(const InfoOptions& options) {
     json["metadata"] = state.metadata;
     json["skipped"] = state.skipped;
     json["nonfinite"] = nonfinite;
-    std::puts(json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    print_json(json);
     return 0;
   }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <fstream>
+#include <ssam/io/folder_lock.hpp>
 #include <ssam/train/communicator.hpp>
 #include <ssam/train/evaluate.hpp>
 #include <ssam/train/options.hpp>
@@ -334,8 +335,9 @@ class Trainer {
 ///
 /// The model holds its base weights and is prepared; `info` says which they are. `progress` is called after every
 /// optimiser step; what it throws ends the run. Throws ConfigError (options; a recipe that trains nothing),
-/// MismatchError (labels without features; a resumed run with other settings), IoError, and Error when loss or gradient
-/// become infinite or NaN: the files in `out` are then those of the last good state.
+/// MismatchError (labels without features; a resumed run with other settings), IoError (also when another run has the
+/// folder, see FolderLock), and Error when loss or gradient become infinite or NaN: the files in `out` are then those
+/// of the last good state.
 template <class Scalar, class Device, class Recipe, class Processes = SingleProcess>
 requires Communicator<Processes, Scalar, Device> TrainResult
 train(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const Dataset& data,
@@ -344,6 +346,7 @@ train(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const 
       const std::function<void(const TrainProgress&)>& progress = nullptr, Processes processes = {}) {
   detail::Trainer<Scalar, Device, Recipe, Processes> trainer(context, model, data, validation, features, options, info,
                                                              out, progress, processes);
+  const FolderLock lock(out);
   return trainer.run(resume);
 }
 
