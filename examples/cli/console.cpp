@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 
 namespace ssam::cli {
 
@@ -54,6 +55,10 @@ std::string as_duration(double seconds) {
     std::snprintf(text, sizeof text, "%lld h %02lld min", whole / 3600, whole % 3600 / 60);
   }
   return text;
+}
+
+void print_json(const nlohmann::ordered_json& json) {
+  std::puts(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
 std::string Table::text() const {

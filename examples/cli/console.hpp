@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <nlohmann/json_fwd.hpp>
 #include <ssam/core/shape.hpp>
 #include <string>
 #include <vector>
@@ -15,6 +16,9 @@ std::string as_bytes(Index bytes);
 std::string as_decimal(double value, int digits = 4);
 /// "1 min 05 s", "3.2 s"
 std::string as_duration(double seconds);
+
+/// Prints JSON to the standard output. Bytes that are not UTF-8 are replaced: see printable() for paths.
+void print_json(const nlohmann::ordered_json& json);
 
 /// Lines of cells, written in aligned columns: the first one to the left, the others to the right. `last_is_text`: the
 /// last one to the left too.

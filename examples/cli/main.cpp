@@ -1,14 +1,18 @@
 // The command line `ssam`: every verb stands in a file of its own, verb_<name>.cpp.
 
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 #include <new>
 #include <ssam/core/version.hpp>
+#include <ssam/io/temporaries.hpp>
 
 #include "program.hpp"
+#include "usage.hpp"
 
 namespace {
 
@@ -23,19 +27,48 @@ void let_waiting_threads_sleep(char** arguments) {
   ::execv("/proc/self/exe", arguments);  // returns only where it cannot be done: then we go on as we are
 }
 
+/// A program that is started with a closed standard output would get its number for the next file that it opens, and
+/// print into that. What stands there instead cannot be written, which is an error at the end.
+void occupy_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(stream, F_GETFD) >= 0) continue;
+    if (::open("/dev/null", stream == STDERR_FILENO ? O_WRONLY : O_RDONLY) != stream) std::_Exit(failure);
+  }
+}
+
 int fail(const std::string& message, int code) {
   std::fflush(stdout);
   std::fprintf(stderr, "ssam: error: %s\n", message.c_str());
   return code;
 }
 
-int parse(ssam::cli::Program& program, int count, char** arguments) {
+/// Whether all that was printed, early and late, has arrived.
+bool finish_output() {
+  std::cout.flush();
+  const bool flushed = std::fflush(stdout) == 0;
+  const int copy = ::dup(STDOUT_FILENO);  // some file systems say only when a file is closed that it is not written
+  return flushed && std::cout && std::ferror(stdout) == 0 && copy >= 0 && ::close(copy) == 0;
+}
+
+/// Reads the arguments and does what they say. Returns the exit code.
+int run(ssam::cli::Program& program, std::vector<std::string> arguments) {
+  using namespace ssam::cli;
   try {
-    program.app.parse(count, arguments);
-    return 0;
-  } catch (const CLI::ParseError& error) {
-    // --help and --version come this way too, with exit code 0.
-    return program.app.exit(error) == 0 ? -1 : usage;
+    arguments = plain_arguments(program.app, std::move(arguments));
+    std::reverse(arguments.begin(), arguments.end());  // as the parser wants them
+    program.app.parse(std::move(arguments));
+    check_values(program.app);
+    return program.run();
+  } catch (const CLI::ParseError& error) {  // --help and --version come this way too
+    if (error.get_exit_code() == 0) return program.app.exit(error);
+    return fail(usage_message(program.app, error), usage);
+  } catch (const UsageError& error) {
+    return fail(error.what(), usage);
+  } catch (const std::bad_alloc&) {
+    const std::string smaller = options_of_verb(program.app, {"--image-size", "--batch"});
+    return fail("out of memory" + (smaller.empty() ? "" : "; a smaller" + smaller + " needs less"), failure);
+  } catch (const std::exception& error) {
+    return fail(error.what(), failure);
   }
 }
 
@@ -43,6 +76,8 @@ int parse(ssam::cli::Program& program, int count, char** arguments) {
 
 int main(int count, char** arguments) {
   let_waiting_threads_sleep(arguments);
+  occupy_standard_streams();
+  ssam::remove_temporaries_on_signals();
   ssam::cli::Program program;
   program.app.name("ssam");
   program.app.description("Segment Anything with singular-value adapters (S-SAM): train, evaluate, segment, inspect.");
@@ -59,17 +94,7 @@ int main(int count, char** arguments) {
                          add_merge, add_selftest, add_scenes, add_demo}) {
     add(program);
   }
-  if (const int code = parse(program, count, arguments); code != 0) return code < 0 ? 0 : code;
-  try {
-    const int code = program.run();
-    std::cout.flush();
-    if (std::fflush(stdout) != 0 || !std::cout) return fail("cannot write to standard output", failure);
-    return code;
-  } catch (const UsageError& error) {
-    return fail(error.what(), usage);
-  } catch (const std::bad_alloc&) {
-    return fail("out of memory; a smaller --image-size or --batch needs less", failure);
-  } catch (const std::exception& error) {
-    return fail(error.what(), failure);
-  }
+  const int code = run(program, {arguments + std::min(count, 1), arguments + count});
+  if (!finish_output() && code == 0) return fail("cannot write to standard output", failure);
+  return code;
 }

@@ -1,8 +1,11 @@
 #include "model_options.hpp"
 
 #include <cstdio>
+#include <ssam/core/context.hpp>
 #include <ssam/sam/adapter_info.hpp>
 #include <ssam/sam/sam_checkpoint.hpp>
+
+#include "arguments.hpp"
 
 namespace ssam::cli {
 
@@ -20,19 +23,16 @@ void add_model_options(CLI::App& verb, ModelOptions& options) {
           "JSON of a SAM that is none of vit_b, vit_l, vit_h: image_size, patch_size, embed_dim, depth, heads, "
           "global_blocks, window, out_channels, decoder_heads, decoder_mlp, iou_hidden, mask_channels, text_dim")
       ->type_name("FILE");
-  verb.add_option("--image-size", options.image_size,
-                  "Side of the model's input in pixels (positions are pooled to it); else the checkpoint's")
-      ->check(CLI::Range(Index{1}, Index{16384}))
-      ->type_name("N");
+  add_whole(verb, "--image-size", options.image_size,
+            "Side of the model's input in pixels (positions are pooled to it); else the checkpoint's", 1, 16384)
+      ->default_str("");
   verb.add_option("--model", options.model,
                   "sam (windows and relative positions) or svdsam_release (as S-SAM's authors published it)")
       ->check(CLI::IsMember(std::vector<std::string>(model_names.begin(), model_names.end())));
 }
 
 void add_threads(CLI::App& verb, int& threads) {
-  verb.add_option("--threads", threads, "Threads (else SSAM_THREADS, else all cores)")
-      ->check(CLI::Range(1, 4096))
-      ->type_name("N");
+  add_whole(verb, "--threads", threads, "Threads (else SSAM_THREADS, else all cores)", 1, max_threads)->default_str("");
 }
 
 void add_device(CLI::App& verb, DeviceKind& device, const std::vector<std::string>& names) {

@@ -2,8 +2,8 @@
 #include <cstdio>
 #include <ssam/sam/sam_checkpoint.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
-#include "program.hpp"
 
 namespace ssam::cli {
 
@@ -29,6 +29,8 @@ HostTensor narrowed(const std::string& name, const HostTensor& tensor, DType tar
 }
 
 int convert(const ConvertOptions& options) {
+  require_extension("OUT", options.out, ".safetensors", "weights");
+  check_files({{"OUT", options.out}}, {{"IN", options.in}});
   detail::refuse_folder_as_checkpoint(options.in);
   StateDict state = load_checkpoint(options.in, {.strict_finite = options.strict_finite});
   if (!options.keep_names) state = normalize_names(std::move(state));

@@ -2,9 +2,12 @@
 #include <cstdio>
 #include <ssam/data/dataset.hpp>
 #include <ssam/io/atomic_file.hpp>
+#include <ssam/io/folder_lock.hpp>
+#include <ssam/io/json_file.hpp>
 #include <ssam/train/trainer.hpp>
 
 #include "../demo/generators.hpp"
+#include "arguments.hpp"
 #include "console.hpp"
 #include "demo_report.hpp"
 #include "open_model.hpp"
@@ -150,20 +153,43 @@ void write_results(const DemoOptions& options, const DemoData& data, const std::
   save_png(options.out / "contact_sheet.png", demo_sheet(data.images, data.truths, rows));
 }
 
+/// Whether the folder holds the results of a demonstration.
+bool holds_results(const std::filesystem::path& folder) {
+  try {
+    const nlohmann::json json = load_json(folder / "results.json");
+    return json.contains("definition") && json.contains("recipes");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// An earlier demonstration, finished or not, may be replaced, nothing else. Throws IoError.
+void check_folder(const std::filesystem::path& folder, const std::string& checkpoint) {
+  if (holds_results(folder)) return;
+  const std::filesystem::path copy = folder / "small_sam.safetensors";
+  const bool begun = std::filesystem::exists(copy) && read_file(copy, std::size_t{1} << 32) == checkpoint;
+  for (const char* name : {"results.json", "small_sam.safetensors", "contact_sheet.png", "overlays", "runs"}) {
+    if (!std::filesystem::exists(folder / name) || (begun && name != std::string("results.json"))) continue;
+    throw IoError(ErrorText{.what = "the demonstration would replace what it did not write",
+                            .where = (folder / name).string(),
+                            .advice = "choose another folder, or move it away"});
+  }
+}
+
 int demonstrate(const DemoOptions& options) {
   std::FILE* const log = options.json ? stderr : stdout;
   require_built_for(options.device);
-  std::error_code failure;
-  std::filesystem::create_directories(options.out, failure);
-  if (failure) throw IoError(ErrorText{.what = "cannot create the folder", .where = options.out.string()});
-  ModelOptions base;
-  base.checkpoint = options.out / "small_sam.safetensors";  // a copy: decompositions are kept beside it
   if (!std::filesystem::exists(options.checkpoint)) {
     throw IoError(ErrorText{.what = "the small pre-trained SAM is not there",
                             .where = options.checkpoint.string(),
                             .advice = "give one with --checkpoint"});
   }
-  atomic_write(base.checkpoint, read_file(options.checkpoint, std::size_t{1} << 32));
+  const std::string checkpoint = read_file(options.checkpoint, std::size_t{1} << 32);
+  check_folder(options.out, checkpoint);
+  const FolderLock lock(options.out);
+  ModelOptions base;
+  base.checkpoint = options.out / "small_sam.safetensors";  // a copy: decompositions are kept beside it
+  atomic_write(base.checkpoint, checkpoint);
   const Progress whole("demo");
   const OpenModel plain = open_model(base, {}, options.threads, options.device);
   const TextFeatures features = open_features(plain, {});
@@ -201,7 +227,7 @@ int demonstrate(const DemoOptions& options) {
                                  {"recipes", demo_json(rows)}};
   write_results(options, data, rows, results);
   if (options.json) {
-    std::puts(results.dump(2).c_str());
+    print_json(results);
   } else {
     std::printf("\n%s\n%s\n%s\nin %s: results.json, contact_sheet.png, overlays, adapters (runs/*/last); %s in all\n",
                 demo_table(rows).c_str(), demo_bars(rows).c_str(),
@@ -222,13 +248,8 @@ void add_demo(Program& program) {
   verb->add_option("--out", options->out, "The folder to write")->capture_default_str()->type_name("DIR");
   verb->add_option("--checkpoint", options->checkpoint, "Another small SAM with a trained text affine layer")
       ->type_name("FILE");
-  verb->add_option("--epochs", options->epochs, "Passes over the pictures, for every recipe")
-      ->capture_default_str()
-      ->check(CLI::Range(Index{1}, Index{100000}))
-      ->type_name("N");
-  verb->add_option("--seed", options->seed, "Pictures, order and start of the adapters")
-      ->capture_default_str()
-      ->type_name("N");
+  add_whole(*verb, "--epochs", options->epochs, "Passes over the pictures, for every recipe", 1, 100'000);
+  add_seed(*verb, options->seed, "Pictures, order and start of the adapters");
   add_threads(*verb, options->threads);
   add_device(*verb, options->device);
   add_json(*verb, options->json);

@@ -3,6 +3,7 @@
 #include <ssam/io/npy.hpp>
 #include <ssam/io/state_dict.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
 #include "model_options.hpp"
 #include "runner.hpp"
@@ -48,6 +49,10 @@ std::vector<float> channels_last(std::span<const float> batch, Index index, Inde
 
 int embed(EmbedOptions options) {
   require_built_for(options.device);
+  require_extension("--out", options.out, ".npy", "an array");
+  check_files(
+      {{"--out", options.out}},
+      {{"--checkpoint", options.model.checkpoint}, {"--config", options.model.config}, {"--image", options.image}});
   const bool array = options.image.extension() == ".npy";
   HostTensor batch;
   if (array) {
@@ -73,9 +78,9 @@ int embed(EmbedOptions options) {
   Progress progress("embedding");
   for (Index i = 0; i < count; ++i) {
     progress.update(i, count);
-    const HostTensor embedding = runner->embed(
-        array ? channels_last(arrays, i, config.image_size)
-              : preprocess(load_image(options.image), config.image_size, config.preparation));
+    const HostTensor embedding =
+        runner->embed(array ? channels_last(arrays, i, config.image_size)
+                            : preprocess(load_image(options.image), config.image_size, config.preparation));
     const std::vector<float> one = embedding.to<float>();
     values.insert(values.end(), one.begin(), one.end());
     each = embedding.shape;

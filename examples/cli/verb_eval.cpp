@@ -4,6 +4,7 @@
 #include <ssam/data/dataset.hpp>
 #include <ssam/train/evaluate.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
 #include "open_model.hpp"
 
@@ -81,7 +82,7 @@ int eval(const EvalOptions& options) {
 
   const std::string recipe = model.adapter ? model.adapter->recipe : "none";
   if (options.json) {
-    nlohmann::ordered_json json{{"data", options.data.string()},
+    nlohmann::ordered_json json{{"data", printable(options.data.string())},
                                 {"split", to_string(split)},
                                 {"recipe", recipe},
                                 {"device", to_string(options.device)},
@@ -90,7 +91,7 @@ int eval(const EvalOptions& options) {
                                 {"loss", scores.loss()},
                                 {"loss_definition", evaluation_loss_definition}};
     json.update(scores.report.json());
-    std::puts(json.dump(2).c_str());
+    print_json(json);
     return 0;
   }
   std::printf("%s, split %s, %s images; adapter: %s; device: %s; text features: %s\n\n%sloss %s; %s\n",
@@ -116,10 +117,7 @@ void add_eval(Program& program) {
       ->type_name("FILE");
   verb->add_flag("--unseen-labels", options->unseen_labels,
                  "Score labels of the data set that the model was not trained on too");
-  verb->add_option("--batch", options->batch, "Images that are read at a time; no number depends on it")
-      ->capture_default_str()
-      ->check(CLI::Range(Index{1}, Index{4096}))
-      ->type_name("N");
+  add_whole(*verb, "--batch", options->batch, "Images that are read at a time; no number depends on it", 1, 4096);
   add_device(*verb, options->device);
   add_threads(*verb, options->threads);
   add_json(*verb, options->json);

@@ -80,7 +80,7 @@ int info(const InfoOptions& options) {
   const CheckpointDescription found = describe_checkpoint(normal);
 
   if (options.json) {
-    Json json{{"file", name}, {"container", container_name(container)}, {"content_hash", hash}};
+    Json json{{"file", printable(name)}, {"container", container_name(container)}, {"content_hash", hash}};
     json["tensors"] = Json::object();
     for (const auto& [key, tensor] : state.tensors) {
       json["tensors"][key] = {{"dtype", dtype_name(tensor.dtype)}, {"shape", shape_json(tensor.shape)}};
@@ -92,7 +92,7 @@ int info(const InfoOptions& options) {
     json["notes"] = normal.notes;
     json["skipped"] = normal.skipped;
     json["nonfinite"] = nonfinite;
-    std::puts(json.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    print_json(json);
     return 0;
   }
 

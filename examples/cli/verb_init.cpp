@@ -2,6 +2,7 @@
 #include <ssam/io/safetensors.hpp>
 #include <ssam/sam/config_json.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
 #include "model_options.hpp"
 #include "runner.hpp"
@@ -21,6 +22,13 @@ struct InitOptions {
 int init(const InitOptions& options) {
   if (options.backbone.empty() == options.config.empty()) {
     throw UsageError("give either --backbone vit_b|vit_l|vit_h or --config FILE");
+  }
+  require_extension("--out", options.out, ".safetensors", "weights");
+  check_files({{"--out", options.out}}, {{"--config", options.config}});
+  if (std::filesystem::exists(options.out) && !std::filesystem::is_other(options.out)) {
+    throw IoError(ErrorText{.what = "random weights do not replace a file that exists",
+                            .where = options.out.string(),
+                            .advice = "choose another name, or remove it first"});
   }
   SamConfig config = options.config.empty() ? backbone_config(options.backbone, 1024) : load_config(options.config);
   if (options.image_size > 0) set_image_size(config, options.image_size);
@@ -47,13 +55,13 @@ void add_init(Program& program) {
   verb->add_option("--backbone", options->backbone, "vit_b, vit_l or vit_h")
       ->check(CLI::IsMember({"vit_b", "vit_l", "vit_h"}));
   verb->add_option("--config", options->config, "JSON of another SAM, in place of --backbone")->type_name("FILE");
-  verb->add_option("--image-size", options->image_size, "Side of the input in pixels; the configuration's or 1024")
-      ->check(CLI::Range(Index{1}, Index{16384}))
-      ->type_name("N");
-  verb->add_option("--seed", options->seed, "The same seed gives the same weights")
-      ->capture_default_str()
-      ->type_name("N");
-  verb->add_option("--out", options->out, "The safetensors file to write")->required()->type_name("FILE");
+  add_whole(*verb, "--image-size", options->image_size, "Side of the input in pixels; the configuration's or 1024", 1,
+            16384)
+      ->default_str("");
+  add_seed(*verb, options->seed, "The same seed gives the same weights");
+  verb->add_option("--out", options->out, "The safetensors file to write; it must not exist")
+      ->required()
+      ->type_name("FILE");
   add_threads(*verb, options->threads);
   verb->footer(
       "Its metadata holds the configuration, so no --config is needed later. Example:\n"

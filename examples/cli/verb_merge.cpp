@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <ssam/io/safetensors.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
 #include "open_model.hpp"
 
@@ -16,6 +17,10 @@ struct MergeOptions {
 };
 
 int merge(const MergeOptions& options) {
+  require_extension("--out", options.out, ".safetensors", "weights");
+  check_files(
+      {{"--out", options.out}},
+      {{"--checkpoint", options.model.checkpoint}, {"--config", options.model.config}, {"--adapter", options.adapter}});
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   if (!model.runner->merges_into_plain_sam()) {
     throw ConfigError(ErrorText{.what = "this adapter cannot be merged into a plain checkpoint: the published form of "

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 #include <ssam/sam/config_json.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
 #include "model_options.hpp"
 #include "runner.hpp"
@@ -84,7 +85,7 @@ int params(const ParamsOptions& options) {
       entry["adapter_bytes"] = row.counts.adapter_bytes;
       list.push_back(entry);
     }
-    std::puts(list.dump(2).c_str());
+    print_json(list);
     return 0;
   }
   std::printf("%s at %lld px, %s, naming rule: %s\n\n", backbone.c_str(), static_cast<long long>(config.image_size),
@@ -107,10 +108,10 @@ void add_params(Program& program) {
       ->capture_default_str()
       ->check(CLI::IsMember({"vit_b", "vit_l", "vit_h"}));
   verb->add_option("--config", options->config, "JSON of another SAM, in place of --backbone")->type_name("FILE");
-  verb->add_option("--image-size", options->image_size, "Side of the input in pixels (positions grow with it); 1024")
-      ->check(CLI::Range(Index{1}, Index{16384}))
-      ->type_name("N");
-  verb->add_option("--recipe", options->recipes, "A recipe, as often as wanted; all")->type_name("NAME");
+  add_whole(*verb, "--image-size", options->image_size, "Side of the input in pixels (positions grow with it); 1024", 1,
+            16384)
+      ->default_str("");
+  add_each(*verb, "--recipe", options->recipes, "A recipe, as often as wanted; all")->type_name("NAME");
   verb->add_option("--rule", options->rule,
                    "paper: norms of the encoder; release: what the published code's naming rule trains")
       ->capture_default_str()

@@ -1,8 +1,8 @@
 #include <cstdio>
 
 #include "../demo/generators.hpp"
+#include "arguments.hpp"
 #include "console.hpp"
-#include "program.hpp"
 
 namespace ssam::cli {
 
@@ -37,26 +37,11 @@ void add_scenes(Program& program) {
   verb->add_option("--out", options->out, "The folder to write: images, masks, manifest.json")
       ->required()
       ->type_name("DIR");
-  const CLI::Range counts(Index{0}, Index{1000000});
-  verb->add_option("--train", options->counts.train, "Training pictures")
-      ->capture_default_str()
-      ->check(counts)
-      ->type_name("N");
-  verb->add_option("--val", options->counts.val, "Validation pictures")
-      ->capture_default_str()
-      ->check(counts)
-      ->type_name("N");
-  verb->add_option("--test", options->counts.test, "Test pictures")
-      ->capture_default_str()
-      ->check(counts)
-      ->type_name("N");
-  verb->add_option("--size", options->size, "Side in pixels")
-      ->capture_default_str()
-      ->check(CLI::Range(Index{32}, Index{4096}))
-      ->type_name("N");
-  verb->add_option("--seed", options->seed, "The same seed draws the same pictures")
-      ->capture_default_str()
-      ->type_name("N");
+  add_whole(*verb, "--train", options->counts.train, "Training pictures", 0, 1'000'000);
+  add_whole(*verb, "--val", options->counts.val, "Validation pictures", 0, 1'000'000);
+  add_whole(*verb, "--test", options->counts.test, "Test pictures", 0, 1'000'000);
+  add_whole(*verb, "--size", options->size, "Side in pixels", 32, 4096);
+  add_seed(*verb, options->seed, "The same seed draws the same pictures");
   verb->footer("Example:\n  ssam scenes --kind phantom --out phantom --train 100 --val 20 --test 20 --seed 7");
   verb->callback([&program, options] { program.run = [options] { return scenes(*options); }; });
 }

@@ -1,10 +1,12 @@
 #include <algorithm>
 #include <cstdio>
+#include <ssam/core/decimal.hpp>
 #include <ssam/data/image.hpp>
 #include <ssam/data/overlay.hpp>
 #include <ssam/io/npy.hpp>
 #include <ssam/io/state_dict.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
 #include "open_model.hpp"
 
@@ -25,14 +27,13 @@ struct SegmentOptions {
 /// "1.5,2,0" -> {1.5, 2, 0}. Throws UsageError unless it holds between `least` and `most` numbers.
 std::vector<double> numbers_of(const std::string& text, std::size_t least, std::size_t most, const char* form) {
   std::vector<double> numbers;
-  const char* at = text.c_str();
   bool good = true;
-  while (good) {
-    char* end = nullptr;
-    numbers.push_back(std::strtod(at, &end));
-    good = end != at && std::isfinite(numbers.back()) && (*end == ',' || *end == '\0');
-    if (!good || *end == '\0') break;
-    at = end + 1;
+  for (std::size_t begin = 0; good && begin <= text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    const auto number = parse_real(std::string_view(text).substr(begin, end - begin));
+    good = number.has_value();
+    numbers.push_back(number.value_or(0));
+    begin = end + 1;
   }
   if (!good || numbers.size() < least || numbers.size() > most) {
     throw UsageError(std::string("'") + text + "' is not of the form " + form);
@@ -152,8 +153,12 @@ nlohmann::ordered_json describe(const Answer& answer, std::size_t index) {
       bottom = y + 1;
     }
   }
-  nlohmann::ordered_json json{{"index", index + 1},      {"name", answer.name}, {"iou", answer.scores[answer.best]},
-                              {"scores", answer.scores}, {"best", answer.best}, {"pixels", pixels}};
+  nlohmann::ordered_json json{{"index", index + 1},
+                              {"name", printable(answer.name)},
+                              {"iou", answer.scores[answer.best]},
+                              {"scores", answer.scores},
+                              {"best", answer.best},
+                              {"pixels", pixels}};
   json["box"] = nullptr;
   if (pixels > 0) json["box"] = {left, top, right, bottom};
   return json;
@@ -161,17 +166,17 @@ nlohmann::ordered_json describe(const Answer& answer, std::size_t index) {
 
 void print(const SegmentOptions& options, const std::vector<Answer>& answers, const ImageSize& size,
            const std::string& features) {
-  nlohmann::ordered_json json{{"image", options.image.string()},
+  nlohmann::ordered_json json{{"image", printable(options.image.string())},
                               {"height", size.height},
                               {"width", size.width},
-                              {"out", options.out.string()},
+                              {"out", printable(options.out.string())},
                               {"device", to_string(options.device)},
                               {"text_features", nullptr}};
   if (!features.empty()) json["text_features"] = features;
   json["masks"] = nlohmann::ordered_json::array();
   for (std::size_t a = 0; a < answers.size(); ++a) json["masks"].push_back(describe(answers[a], a));
   if (options.json) {
-    std::puts(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+    print_json(json);
     return;
   }
   Table table({"mask", "value", "predicted IoU", "pixels", "% of image"});
@@ -221,6 +226,29 @@ HostTensor all_logits(const SegmentResult& result, const ImageSize& size) {
   return HostTensor::from(Shape{prompts, result.prompts[0].masks, size.height, size.width}, values);
 }
 
+/// What can be refused about labels and files before any work is done.
+void check_paths(const SegmentOptions& options) {
+  for (const std::string& label : options.labels) {
+    if (std::count(options.labels.begin(), options.labels.end(), label) > 1) {
+      throw UsageError("--label '" + label + "' is given twice");
+    }
+  }
+  require_extension("--out", options.out, ".png", "a mask");
+  require_extension("--overlay", options.overlay, ".png", "a picture");
+  require_extension("--logits", options.logits, ".npy", "an array");
+  require_extension("--low-res", options.low_res, ".npy", "an array");
+  check_files({{"--out", options.out},
+               {"--overlay", options.overlay},
+               {"--logits", options.logits},
+               {"--low-res", options.low_res}},
+              {{"--checkpoint", options.model.checkpoint},
+               {"--config", options.model.config},
+               {"--adapter", options.adapter},
+               {"--image", options.image},
+               {"--features", options.features},
+               {"--mask-input", options.mask_input}});
+}
+
 int segment(const SegmentOptions& options) {
   const Geometry geometry = read_geometry(options);
   const bool geometric = !options.points.empty() || !options.box.empty() || !options.mask_input.empty();
@@ -230,6 +258,7 @@ int segment(const SegmentOptions& options) {
   names.insert(names.end(), options.labels.begin(), options.labels.end());
   if (names.empty()) throw UsageError("nothing to segment: give --label, --point, --box or --mask-input");
   if (names.size() > 255) throw UsageError("at most 255 masks fit one file");
+  check_paths(options);
 
   const Image image = load_image(options.image);
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
@@ -281,10 +310,10 @@ void add_segment(Program& program) {
   add_model_options(*verb, options->model);
   verb->add_option("--adapter", options->adapter, "A trained adapter (best or last of a run)")->type_name("DIR");
   verb->add_option("--image", options->image, "PNG, JPEG or BMP")->required()->type_name("FILE");
-  verb->add_option("--label", options->labels, "A label name, as often as wanted: one mask each")->type_name("NAME");
+  add_each(*verb, "--label", options->labels, "A label name, as often as wanted: one mask each")->type_name("NAME");
   verb->add_option("--features", options->features, "Text features, one tensor per label; else hashed label names")
       ->type_name("FILE");
-  verb->add_option("--point", options->points, "x,y in pixels of the image; ,0 behind it: not this. As often as wanted")
+  add_each(*verb, "--point", options->points, "x,y in pixels of the image; ,0 behind it: not this. As often as wanted")
       ->type_name("X,Y[,0|1]");
   verb->add_option("--box", options->box, "x0,y0,x1,y1 in pixels of the image")->type_name("X0,Y0,X1,Y1");
   verb->add_option("--mask-input", options->mask_input,

@@ -89,8 +89,9 @@ int run_selftest(const SelftestOptions& options) {
   const bool passed = failed == 0 && !outcome.results.empty();
 
   if (options.json) {
-    nlohmann::ordered_json json{
-        {"folder", options.golden.string()}, {"device", to_string(options.device)}, {"tolerance", tolerance}};
+    nlohmann::ordered_json json{{"folder", printable(options.golden.string())},
+                                {"device", to_string(options.device)},
+                                {"tolerance", tolerance}};
     json["cases"] = nlohmann::ordered_json::array();
     for (const auto& result : outcome.results) {  // an infinite error becomes null: JSON has no infinity
       json["cases"].push_back({{"case", result.name},
@@ -102,7 +103,7 @@ int run_selftest(const SelftestOptions& options) {
     json["largest_error"] = worst;
     json["failed"] = failed;
     json["passed"] = passed;
-    std::puts(json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+    print_json(json);
     return passed ? 0 : 1;
   }
   Table table({"case", "error", "", "worst tensor"}, true);

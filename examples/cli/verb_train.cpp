@@ -6,6 +6,7 @@
 #include <ssam/text/features.hpp>
 #include <ssam/train/trainer.hpp>
 
+#include "arguments.hpp"
 #include "console.hpp"
 #include "model_options.hpp"
 #include "runner.hpp"
@@ -82,22 +83,42 @@ class EpochLog {
   Index seen_ = -1;
 };
 
-void check_out(const std::filesystem::path& out, bool resume) {
+/// Nothing in --out may be one of the files that are read; a new run replaces nothing at all.
+void check_out(const TrainArguments& arguments) {
+  const std::filesystem::path& out = arguments.out;
+  std::vector<NamedPath> outputs;
+  for (const char* name : {"run_state.safetensors", "metrics.jsonl", "best/adapter_model.safetensors",
+                           "best/adapter_config.json", "last/adapter_model.safetensors", "last/adapter_config.json"}) {
+    if (std::filesystem::exists(out / name)) outputs.push_back({"a file of --out", out / name});
+  }
+  check_files(outputs, {{"--checkpoint", arguments.model.checkpoint},
+                        {"--config", arguments.model.config},
+                        {"--data", arguments.data},
+                        {"--features", arguments.features}});
   const RunFolder folder(out);
-  if (resume) return folder.require_run();
-  if (!folder.holds_run()) return;
-  throw ConfigError(ErrorText{.what = "the folder holds a run already",
-                              .where = out.string(),
-                              .advice = std::filesystem::exists(folder.state())
-                                            ? "continue it with --resume, or choose another --out"
-                                            : "choose another --out"});
+  if (arguments.resume) return folder.require_run();
+  if (folder.holds_run()) {
+    throw ConfigError(ErrorText{.what = "the folder holds a run already",
+                                .where = out.string(),
+                                .advice = std::filesystem::exists(folder.state())
+                                              ? "continue it with --resume, or choose another --out"
+                                              : "choose another --out"});
+  }
+  for (const char* name : {"metrics.jsonl", "best", "last"}) {
+    // A run that ended before its first epoch leaves an empty list.
+    if (!std::filesystem::exists(out / name) || std::filesystem::is_empty(out / name)) continue;
+    throw ConfigError(ErrorText{.what = "the run would replace what the folder holds",
+                                .where = (out / name).string(),
+                                .advice = "choose another --out, or move it away"});
+  }
 }
 
 /// Opens every file of the data set before the run begins. Throws ConfigError with all that is wrong.
 Manifest open_manifest(const std::filesystem::path& path, std::FILE* log) {
   const Manifest manifest = load_manifest(path);
   Progress progress("checking the data set");
-  const ManifestReport report = check_manifest(manifest, {}, [&](Index done, Index all) { progress.update(done, all); });
+  const ManifestReport report =
+      check_manifest(manifest, {}, [&](Index done, Index all) { progress.update(done, all); });
   progress.clear();
   std::fprintf(log, "data      %s: %s train, %s val, %s test images, %zu labels\n", path.string().c_str(),
                with_commas(report.items[0]).c_str(), with_commas(report.items[1]).c_str(),
@@ -113,14 +134,21 @@ void print_result(const TrainArguments& arguments, const TrainResult& result) {
                 as_decimal(result.best_dice).c_str(), (arguments.out / "best").string().c_str());
     return;
   }
-  const nlohmann::ordered_json json{{"out", arguments.out.string()},   {"recipe", arguments.recipe},
-                                    {"rule", arguments.rule},          {"device", to_string(arguments.device)},
-                                    {"epochs", result.epochs},         {"steps", result.steps},
-                                    {"train_loss", result.train_loss}, {"best_by", arguments.best_by},
-                                    {"best_epoch", result.best_epoch}, {"best_loss", result.best_loss},
-                                    {"best_dice", result.best_dice},   {"seconds", result.seconds},
-                                    {"resumed", result.resumed},       {"note", result.note}};
-  std::puts(json.dump(2).c_str());
+  const nlohmann::ordered_json json{{"out", printable(arguments.out.string())},
+                                    {"recipe", arguments.recipe},
+                                    {"rule", arguments.rule},
+                                    {"device", to_string(arguments.device)},
+                                    {"epochs", result.epochs},
+                                    {"steps", result.steps},
+                                    {"train_loss", result.train_loss},
+                                    {"best_by", arguments.best_by},
+                                    {"best_epoch", result.best_epoch},
+                                    {"best_loss", result.best_loss},
+                                    {"best_dice", result.best_dice},
+                                    {"seconds", result.seconds},
+                                    {"resumed", result.resumed},
+                                    {"note", result.note}};
+  print_json(json);
 }
 
 int train(TrainArguments arguments) {
@@ -128,7 +156,7 @@ int train(TrainArguments arguments) {
   const Rule rule = find_rule(arguments.rule);
   settle(arguments, recipe);
   require_built_for(arguments.device);
-  check_out(arguments.out, arguments.resume);
+  check_out(arguments);
   std::FILE* const log = arguments.json ? stderr : stdout;
 
   const Manifest manifest = open_manifest(arguments.data, log);
@@ -195,6 +223,7 @@ void add_train(Program& program) {
   auto* verb = program.app.add_subcommand("train", "Train an adapter on images and masks");
   auto arguments = std::make_shared<TrainArguments>();
   TrainOptions& options = arguments->options;
+  constexpr Index most = 1'000'000'000;  // products of two of these fit 64 bits
   add_model_options(*verb, arguments->model);
   verb->add_option("--data", arguments->data, "The data set: manifest.json")->required()->type_name("FILE");
   verb->add_option("--recipe", arguments->recipe, "What stands where and what is trained; see ssam params")
@@ -208,36 +237,23 @@ void add_train(Program& program) {
       ->type_name("DIR");
   verb->add_option("--features", arguments->features, "Text features, one tensor per label; else hashed label names")
       ->type_name("FILE");
-  verb->add_option("--epochs", options.epochs, "Passes over the training images")
-      ->capture_default_str()
-      ->type_name("N");
-  verb->add_option("--batch", options.batch, "(image, label) samples of one pass")
-      ->capture_default_str()
-      ->type_name("N");
+  add_whole(*verb, "--epochs", options.epochs, "Passes over the training images", 1, most);
+  add_whole(*verb, "--batch", options.batch, "(image, label) samples of one pass", 1, 65536);
   verb->add_flag(
       "--labels-together", options.labels_together,
       "An image comes with all its labels and is encoded once for them; --batch is a multiple of their number");
-  verb->add_option("--accumulate", options.accumulate,
-                   "Batches of one optimiser step; not one large batch: dice and batch norm are of each batch")
-      ->capture_default_str()
-      ->type_name("N");
-  verb->add_option("--lr", options.lr, "Learning rate of AdamW")->capture_default_str()->type_name("X");
-  verb->add_option("--weight-decay", options.weight_decay, "Weight decay of AdamW")
-      ->capture_default_str()
-      ->type_name("X");
-  verb->add_option("--clip", options.clip_norm, "Longest gradient; 0: any")->capture_default_str()->type_name("X");
+  add_whole(*verb, "--accumulate", options.accumulate,
+            "Batches of one optimiser step; not one large batch: dice and batch norm are of each batch", 1, most);
+  add_real(*verb, "--lr", options.lr, "Learning rate of AdamW", Real::positive);
+  add_real(*verb, "--weight-decay", options.weight_decay, "Weight decay of AdamW", Real::not_negative);
+  add_real(*verb, "--clip", options.clip_norm, "Longest gradient; 0: any", Real::not_negative);
   verb->add_option("--schedule", arguments->schedule, "constant, step or cosine")
       ->capture_default_str()
       ->check(CLI::IsMember({"constant", "step", "cosine"}));
-  verb->add_option("--step-epochs", options.schedule.step_epochs, "Epochs between the steps of --schedule step")
-      ->capture_default_str()
-      ->type_name("N");
-  verb->add_option("--step-factor", options.schedule.step_factor, "Factor of a step")
-      ->capture_default_str()
-      ->type_name("X");
-  verb->add_option("--warmup", options.schedule.warmup_steps, "Optimiser steps over which the rate climbs")
-      ->capture_default_str()
-      ->type_name("N");
+  add_whole(*verb, "--step-epochs", options.schedule.step_epochs, "Epochs between the steps of --schedule step", 1,
+            most);
+  add_real(*verb, "--step-factor", options.schedule.step_factor, "Factor of a step", Real::positive);
+  add_whole(*verb, "--warmup", options.schedule.warmup_steps, "Optimiser steps over which the rate climbs", 0, most);
   verb->add_option("--best-by", arguments->best_by,
                    "What the best epoch is chosen by: the validation's loss (mean over samples, whatever the batch) or "
                    "its mean DSC (dsc)")
@@ -247,16 +263,10 @@ void add_train(Program& program) {
                    "Focal term: corrected (cross entropy of the probability) or reference (as published)")
       ->capture_default_str()
       ->check(CLI::IsMember({"reference", "corrected"}));
-  verb->add_option("--seed", options.seed, "Order, augmentation, dropout and the start of the adapters")
-      ->capture_default_str()
-      ->type_name("N");
-  verb->add_option("--validate-every", options.validate_every, "Epochs between validations")
-      ->capture_default_str()
-      ->type_name("N");
-  verb->add_option("--checkpoint-every", options.checkpoint_every,
-                   "Steps between saves of the run inside an epoch; 0: at its end only")
-      ->capture_default_str()
-      ->type_name("N");
+  add_seed(*verb, options.seed, "Order, augmentation, dropout and the start of the adapters");
+  add_whole(*verb, "--validate-every", options.validate_every, "Epochs between validations", 1, most);
+  add_whole(*verb, "--checkpoint-every", options.checkpoint_every,
+            "Steps between saves of the run inside an epoch; 0: at its end only", 0, most);
   verb->add_flag(
       "--resume", arguments->resume,
       "Go on with the run in --out; it ends as if never interrupted. Settings and data are the same, but for --lr, "

@@ -43,7 +43,7 @@ struct SplitCounts {
 };
 
 /// Draws a data set into `folder` (created): images/, masks/ (grey value 10 (k + 1) is label k) and manifest.json.
-/// Returns the manifest's path. Throws IoError.
+/// Returns the manifest's path. Throws IoError, also when a file would be replaced that is not of such a set.
 std::filesystem::path write_dataset(Kind kind, const std::filesystem::path& folder, const SplitCounts& counts,
                                     Index size, std::uint64_t seed);
 

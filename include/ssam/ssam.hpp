@@ -8,6 +8,7 @@
 #include <ssam/adapt/svd_linear.hpp>
 #include <ssam/core/closest_name.hpp>
 #include <ssam/core/context.hpp>
+#include <ssam/core/decimal.hpp>
 #include <ssam/core/device.hpp>
 #include <ssam/core/error.hpp>
 #include <ssam/core/finite.hpp>
@@ -21,8 +22,10 @@
 #include <ssam/core/workspace.hpp>
 #include <ssam/eval/dice.hpp>
 #include <ssam/eval/report.hpp>
+#include <ssam/io/check_outputs.hpp>
 #include <ssam/io/checkpoint_file.hpp>
 #include <ssam/io/content_hash.hpp>
+#include <ssam/io/folder_lock.hpp>
 #include <ssam/io/json_file.hpp>
 #include <ssam/io/npy.hpp>
 #include <ssam/io/safetensors.hpp>

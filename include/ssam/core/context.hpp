@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <exception>
 #include <string>
@@ -8,10 +9,15 @@
 #include <omp.h>
 #endif
 
+#include <ssam/core/decimal.hpp>
+#include <ssam/core/error.hpp>
 #include <ssam/core/random.hpp>
 #include <ssam/core/workspace.hpp>
 
 namespace ssam {
+
+/// Most threads a context may have. Tens of thousands end some OpenMP libraries without a word.
+inline constexpr int max_threads = 4096;
 
 /// What a running model needs besides its weights: a workspace, the mode (training or not), randomness for dropout, and
 /// per device its threads or streams.
@@ -19,14 +25,18 @@ template <class Device>
 class Context;
 
 namespace detail {
-/// `SSAM_THREADS` if it is a positive number, else every core OpenMP offers.
+/// `SSAM_THREADS`, else every core OpenMP offers. Throws ConfigError for a value that is no number of threads.
 inline int default_threads() {
   if (const char* text = std::getenv("SSAM_THREADS")) {
-    const int threads = std::atoi(text);
-    if (threads > 0) return threads;
+    const auto threads = parse_whole<int>(text);
+    if (threads && *threads >= 1 && *threads <= max_threads) return *threads;
+    throw ConfigError(ErrorText{.what = "the environment variable SSAM_THREADS is no number of threads",
+                                .expected = "a whole number in 1.." + std::to_string(max_threads),
+                                .found = "'" + std::string(text) + "'",
+                                .advice = "correct it, or unset it: every core is used then"});
   }
 #if defined(_OPENMP)
-  return omp_get_max_threads();
+  return std::clamp(omp_get_max_threads(), 1, max_threads);
 #else
   return 1;
 #endif
@@ -79,9 +89,10 @@ class HostContext {
   Random random;
 
  protected:
-  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores).
+  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores); at most max_threads. Throws ConfigError when
+  /// `SSAM_THREADS` is no number of threads.
   explicit HostContext(int threads, std::uint64_t seed)
-      : random(seed), threads_(threads > 0 ? threads : detail::default_threads()) {
+      : random(seed), threads_(threads > 0 ? std::min(threads, max_threads) : detail::default_threads()) {
     use_threads();
   }
   /// Libraries below (GEMM providers) follow the same pool.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -28,6 +29,8 @@ struct ImageHeader {
 
 /// Largest image that is decoded at all, in pixels.
 inline constexpr Index max_image_pixels = Index{1} << 28;
+/// ... and the longest side, in pixels: OpenCV decodes no longer one.
+inline constexpr Index max_image_side = Index{1} << 20;
 
 /// Checks the container of a PNG, JPEG or BMP file held in `bytes` and returns its header; decodes nothing. Image
 /// decoders return a half grey picture for many damaged files; this refuses them: every PNG chunk is complete with the
@@ -65,6 +68,9 @@ class HeaderReader {
     if (height == 0 || width == 0) fail("the image is empty (" + found + ")", 0);
     if (width > static_cast<std::uint64_t>(max_image_pixels) / height) {
       fail("the image is too large (" + found + ", at most 2^28)", 0, "scale it down");
+    }
+    if (std::max(height, width) > static_cast<std::uint64_t>(max_image_side)) {
+      fail("the image is too long (" + found + ", at most 2^20 = 1048576 on a side)", 0, "cut it up or scale it down");
     }
     if (height * width > max_pixels_of_file) {
       fail("the header promises " + found + ", more than a file of this length can hold", 0, "the file is damaged");

@@ -17,10 +17,28 @@
 
 namespace ssam {
 
-/// Throws IoError: "cannot <action> [path]: found <the system's text for errno>".
+/// What is probably wrong with a path that leads nowhere, as advice; "" where nothing shows.
+inline std::string path_advice(std::string_view path) {
+  const auto starts = [&](const char* text) { return path.starts_with(text); };
+  const bool drive = path.size() > 2 && path[1] == ':' && (path[2] == '\\' || path[2] == '/') &&
+                     ((path[0] | 0x20) >= 'a' && (path[0] | 0x20) <= 'z');
+  if (starts("~")) return "a ~ in quotes is no home folder: write the whole path, or take the quotes away";
+  if (starts("http://") || starts("https://")) return "this is an address, not a file: download it first";
+  if (starts("file://")) return "write the path without file://";
+  if (drive) return "this is a path of Windows: write it as this system names it, with / (under WSL: /mnt/c/...)";
+  if (path.find('\\') != std::string_view::npos) return "folders are parted by /, not by \\";
+  if (!path.empty() && (path.front() == ' ' || path.back() == ' ')) return "its name begins or ends with a blank";
+  return "";
+}
+
+/// Throws IoError: "cannot <action> [path]: found <the system's text for errno>", with path_advice() for a path that
+/// leads nowhere.
 [[noreturn]] inline void throw_system_error(const std::string& action, const std::string& where) {
   const int code = errno;
-  throw IoError(ErrorText{.what = "cannot " + action, .where = where, .found = std::strerror(code)});
+  throw IoError(ErrorText{.what = "cannot " + action,
+                          .where = where,
+                          .found = std::strerror(code),
+                          .advice = code == ENOENT ? path_advice(where) : ""});
 }
 
 /// An open file, closed at the end of its life.
@@ -87,7 +105,7 @@ class ByteSource {
                                   .where = at_offset(name_, offset),
                                   .expected = std::to_string(count) + " bytes",
                                   .found = "a file of " + std::to_string(size_) + " bytes",
-                                  .advice = "the file is truncated or damaged: fetch it again"});
+                                  .advice = "the file is truncated or damaged: use a whole copy of it"});
     }
     if (count == 0) return;
     if (!descriptor_.is_open()) {

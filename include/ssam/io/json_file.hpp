@@ -29,10 +29,19 @@ inline nlohmann::json parse_json(std::string_view text, const std::string& where
     }
     return true;
   };
+  if (text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff") ||
+      text.substr(0, 2).find('\0') != std::string_view::npos) {
+    throw FormatError(ErrorText{
+        .what = "this is UTF-16 text, not JSON", .where = where, .expected = "UTF-8", .advice = "save it as UTF-8"});
+  }
   try {
     return Json::parse(text.begin(), text.end(), callback);
   } catch (const Json::exception& failure) {
-    throw FormatError(ErrorText{.what = "this is not JSON", .where = where, .found = failure.what()});
+    const bool other_encoding = !is_utf8(text);
+    throw FormatError(ErrorText{.what = "this is not JSON",
+                                .where = where,
+                                .found = failure.what(),
+                                .advice = other_encoding ? "save it as UTF-8" : ""});
   }
 }
 

@@ -40,28 +40,56 @@ inline std::string at_tensor(const std::string& file, std::string_view name) {
   return file + ", tensor " + shown(name);
 }
 
-/// Whether `text` is UTF-8 without overlong forms, surrogates or code points above U+10FFFF (RFC 3629).
+namespace detail {
+/// Bytes of the UTF-8 character at the beginning of `text`, which is not empty; 0 where there is none: overlong forms,
+/// surrogates and code points above U+10FFFF are none (RFC 3629).
+inline std::size_t utf8_length(std::string_view text) {
+  const auto lead = static_cast<unsigned char>(text[0]);
+  const std::size_t length = lead < 0x80   ? 1
+                             : lead < 0xc2 ? 0
+                             : lead < 0xe0 ? 2
+                             : lead < 0xf0 ? 3
+                             : lead < 0xf5 ? 4
+                                           : 0;
+  if (length == 0 || length > text.size()) return 0;
+  std::uint32_t code = length == 1 ? lead : lead & (0x7fu >> length);
+  for (std::size_t k = 1; k < length; ++k) {
+    const auto byte = static_cast<unsigned char>(text[k]);
+    if ((byte & 0xc0) != 0x80) return 0;
+    code = code << 6 | (byte & 0x3fu);
+  }
+  if (length == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) return 0;
+  if (length == 4 && (code < 0x10000 || code > 0x10ffff)) return 0;
+  return length;
+}
+}  // namespace detail
+
+/// Whether `text` is UTF-8.
 inline bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80   ? 1
-                               : lead < 0xc2 ? 0
-                               : lead < 0xe0 ? 2
-                               : lead < 0xf0 ? 3
-                               : lead < 0xf5 ? 4
-                                             : 0;
-    if (length == 0 || length > text.size() - i) return false;
-    std::uint32_t code = length == 1 ? lead : lead & (0x7fu >> length);
-    for (std::size_t k = 1; k < length; ++k) {
-      const auto byte = static_cast<unsigned char>(text[i + k]);
-      if ((byte & 0xc0) != 0x80) return false;
-      code = code << 6 | (byte & 0x3fu);
-    }
-    if (length == 3 && (code < 0x800 || (code >= 0xd800 && code < 0xe000))) return false;
-    if (length == 4 && (code < 0x10000 || code > 0x10ffff)) return false;
-    i += length;
+  while (!text.empty()) {
+    const std::size_t length = detail::utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
+}
+
+/// `text` with every byte that is not UTF-8 written as `\xe4`: what may stand in JSON and in metadata. UTF-8 stays as
+/// it is, so the names of two files that differ are told apart (but for a name that spells such an escape out).
+inline std::string printable(std::string_view text) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t length = detail::utf8_length(text);
+    if (length > 0) {
+      out += text.substr(0, length);
+    } else {
+      const auto byte = static_cast<unsigned char>(text[0]);
+      out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+    }
+    text.remove_prefix(length > 0 ? length : 1);
+  }
+  return out;
 }
 
 /// Throws FormatError unless `name` can name a tensor: 1 to max_name_bytes bytes of UTF-8 without control characters.

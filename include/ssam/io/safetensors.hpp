@@ -45,7 +45,7 @@ inline void check_safetensors_layout(std::vector<SafetensorsEntry>& entries, std
                                   .where = at_tensor(file, entry.name),
                                   .expected = "offsets within " + std::to_string(data_size) + " bytes of data",
                                   .found = range,
-                                  .advice = "the file is truncated or damaged: fetch it again"});
+                                  .advice = "the file is truncated or damaged: use a whole copy of it"});
     }
     std::size_t bytes = 0;
     try {

@@ -19,7 +19,8 @@ inline StateDict load_sealed(const std::filesystem::path& path, const LoadOption
     throw FormatError(ErrorText{.what = "the file is damaged: its tensors do not have the hash it records",
                                 .where = path.string(),
                                 .expected = seal == state.metadata.end() ? "metadata content_hash" : seal->second,
-                                .found = content_hash(state)});
+                                .found = content_hash(state),
+                                .advice = "use a whole copy of it, or make it anew"});
   }
   return state;
 }

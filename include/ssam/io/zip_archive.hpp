@@ -48,7 +48,7 @@ class ZipArchive {
                                 .where = at_offset(member(name), entry.data),
                                 .expected = std::to_string(entry.crc),
                                 .found = std::to_string(crc),
-                                .advice = "the file is damaged: fetch it again"});
+                                .advice = "the file is damaged: use a whole copy of it"});
   }
 
   /// The bytes of a member, checked. Throws FormatError when it is larger than `max_bytes`.

@@ -22,7 +22,7 @@ class TextFeatures {
   /// Vectors from a safetensors file: one tensor [dim] of floating point per label, named like it. Throws IoError,
   /// FormatError (not such a file, NaN or infinite values), MismatchError (another dimension or type).
   static TextFeatures load(const std::filesystem::path& path, Index dim) {
-    TextFeatures features(dim, path.string());
+    TextFeatures features(dim, printable(path.string()));  // goes into JSON
     const StateDict state = load_safetensors(path, {.strict_finite = true});
     if (state.tensors.empty()) {
       throw MismatchError(ErrorText{.what = "the file of text features has no tensors", .where = path.string()});

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <ssam/data/fingerprint.hpp>
+#include <ssam/io/folder_lock.hpp>
 #include <ssam/train/communicator.hpp>
 #include <ssam/train/evaluate.hpp>
 #include <ssam/train/metrics.hpp>
@@ -403,10 +404,10 @@ class Trainer {
 /// The model holds its base weights and is prepared; `info` says which they are. `progress` is called after every
 /// optimiser step; what it throws ends the run. Throws ConfigError (options; a recipe that trains nothing; a resumed
 /// run that has more epochs already), MismatchError (labels without features; a resumed run with other settings, data
-/// or features: it says which), IoError (nothing to resume, too), FormatError (a damaged state), and DivergedError when
-/// a loss, a gradient, a trained weight or the validation is infinite or NaN: nothing of that is saved, the files in
-/// `out` are those of the last good state, and the error says whether to go on from there with a lower rate
-/// (TrainOptions::changed).
+/// or features: it says which), IoError (nothing to resume, too; another run has the folder, see FolderLock),
+/// FormatError (a damaged state), and DivergedError when a loss, a gradient, a trained weight or the validation is
+/// infinite or NaN: nothing of that is saved, the files in `out` are those of the last good state, and the error says
+/// whether to go on from there with a lower rate (TrainOptions::changed).
 template <class Scalar, class Device, class Recipe, class Processes = SingleProcess>
 requires Communicator<Processes, Scalar, Device> TrainResult
 train(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const Dataset& data,
@@ -415,6 +416,7 @@ train(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const 
       const std::function<void(const TrainProgress&)>& progress = nullptr, Processes processes = {}) {
   detail::Trainer<Scalar, Device, Recipe, Processes> trainer(context, model, data, validation, features, options, info,
                                                              out, progress, processes);
+  const FolderLock lock(out);
   return trainer.run(resume);
 }
 

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <string_view>
+
+namespace ssam {
+
+namespace detail {
+template <class Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number value{};
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+}  // namespace detail
+
+/// The whole number that `text` is in decimal digits ("010" is ten), a minus before them where `Whole` is signed.
+/// Nothing for anything else: blanks, a plus, hexadecimal, 1e3, 1_000, what `Whole` cannot hold.
+template <class Whole>
+std::optional<Whole> parse_whole(std::string_view text) {
+  return detail::parse_number<Whole>(text);
+}
+
+/// The number that `text` is in decimal digits (1, .5, -2e-3). Nothing for anything else: blanks, a plus, hexadecimal,
+/// infinity, NaN, what a double can only hold as 0 or infinity.
+inline std::optional<double> parse_real(std::string_view text) {
+  const std::optional<double> value = detail::parse_number<double>(text);
+  return value && std::isfinite(*value) ? value : std::nullopt;
+}
+
+}  // namespace ssam
