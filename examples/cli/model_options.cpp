@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <ssam/core/context.hpp>
 #include <ssam/sam/adapter_info.hpp>
+#include <ssam/sam/config_json.hpp>
 #include <ssam/sam/sam_checkpoint.hpp>
 
 #include "arguments.hpp"
@@ -29,6 +30,33 @@ void add_model_options(CLI::App& verb, ModelOptions& options) {
   verb.add_option("--model", options.model,
                   "sam (windows and relative positions) or svdsam_release (as S-SAM's authors published it)")
       ->check(CLI::IsMember(std::vector<std::string>(model_names.begin(), model_names.end())));
+  const auto refusal = [](const auto& parse) {
+    return [parse](const std::string& text) {
+      try {
+        parse(text);
+        return std::string();
+      } catch (const ConfigError& error) {
+        return std::string(error.what());
+      }
+    };
+  };
+  verb.add_option(
+          "--preparation", options.preparation,
+          "How pictures and masks reach the model's size: sam (as its predictor does), release_window[:LOW,HIGH] "
+          "or release_range (as S-SAM's authors did; release_range for GlaS and LiTS). Stored with an adapter "
+          "and used again with it; else sam, or release_window for svdsam_release")
+      ->check(refusal([](const std::string& text) {
+        Preparation parsed;
+        parse_form(text, parsed);
+      }))
+      ->type_name("FORM");
+  verb.add_option(
+          "--intensity", options.intensity,
+          "Stored values that become 0..255: auto (8 bits as they are; more: the file's own range, else "
+          "percentiles 0.5 and 99.5), percentile[:LOW,HIGH], window:LOW,HIGH, or a window of computed tomography: "
+          "abdomen, liver, mediastinum, lung, bone, brain. Stored with an adapter")
+      ->check(refusal([](const std::string& text) { parse_intensity(text); }))
+      ->type_name("RULE");
 }
 
 void add_threads(CLI::App& verb, int& threads) {
@@ -155,6 +183,13 @@ void check_against(const CheckpointDescription& found, const SamConfig& config, 
 
 namespace {
 
+/// What the options say of the preparation.
+void choose_preparation(const ModelOptions& options, Preparation& preparation) {
+  if (!options.preparation.empty()) parse_form(options.preparation, preparation);
+  if (!options.intensity.empty()) preparation.intensity = parse_intensity(options.intensity);
+  if (options.soft_masks) preparation.soft_masks = true;
+}
+
 /// The model of an adapter. What the options say about it must agree.
 void use_adapter_model(Checkpoint& checkpoint, const ModelOptions& options, const AdapterInfo& adapter) {
   const auto refuse = [&](const char* option, const std::string& expected, const std::string& found) {
@@ -176,6 +211,12 @@ void use_adapter_model(Checkpoint& checkpoint, const ModelOptions& options, cons
       refuse("--config", to_json(adapter.config).dump(), to_json(given).dump());
     }
   }
+  Preparation given = adapter.config.preparation;
+  choose_preparation(options, given);
+  if (given != adapter.config.preparation) {
+    refuse(options.preparation.empty() ? "--intensity" : "--preparation", to_json(adapter.config.preparation).dump(),
+           to_json(given).dump());
+  }
   checkpoint.config = adapter.config;
   checkpoint.model = adapter.model;
 }
@@ -188,6 +229,13 @@ void use_own_model(Checkpoint& checkpoint, const ModelOptions& options, const Ch
   if (options.image_size > 0) set_image_size(checkpoint.config, options.image_size);
   if (checkpoint.model.empty()) checkpoint.model = options.model.empty() ? "sam" : options.model;
   if (checkpoint.model == "svdsam_release") checkpoint.config = svdsam_release(checkpoint.config);
+  const auto stored = checkpoint.weights.metadata.find(preparation_key);
+  if (stored != checkpoint.weights.metadata.end()) {
+    const std::string where = source + ", metadata " + preparation_key;
+    checkpoint.config.preparation =
+        preparation_from_json(parse_json(stored->second, where), checkpoint.config.preparation, where);
+  }
+  choose_preparation(options, checkpoint.config.preparation);
   checkpoint.config.check();
 }
 

@@ -21,6 +21,9 @@ struct ModelOptions {
   std::filesystem::path config;  ///< a JSON file; empty: read off the checkpoint
   Index image_size = 0;          ///< 0: the configuration's
   std::string model;             ///< "sam", "svdsam_release"; empty: the checkpoint's own
+  std::string preparation;       ///< see parse_form; empty: the model's
+  std::string intensity;         ///< see parse_intensity; empty: the model's
+  bool soft_masks = false;
 };
 
 /// A checkpoint and the model that it is for.
@@ -60,5 +63,7 @@ inline constexpr const char* model_key = "ssam_model";
 inline constexpr const char* text_source_key = "ssam_text_source";
 /// ... and the labels that it was trained on: a JSON list of texts.
 inline constexpr const char* labels_key = "ssam_labels";
+/// ... and how its pictures were prepared.
+inline constexpr const char* preparation_key = "ssam_preparation";
 
 }  // namespace ssam::cli

@@ -1,6 +1,8 @@
 #include "open_model.hpp"
 
 #include <cstdio>
+#include <ssam/data/check_manifest.hpp>
+#include <ssam/data/image.hpp>
 #include <ssam/sam/adapter.hpp>
 
 namespace ssam::cli {
@@ -31,6 +33,20 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
   opened.text_source = opened.adapter->text_source;
   opened.labels = opened.adapter->labels;
   return opened;
+}
+
+Image open_picture(const std::filesystem::path& file, const Intensity& intensity) {
+  ImageNotes notes;
+  Image image = load_image(file, intensity, &notes);
+  if (notes.bits > 8 || intensity.rule != Intensity::Rule::automatic) {
+    std::fprintf(stderr, "ssam: note: %s: stored values %s became 0..255\n", file.c_str(),
+                 to_string(notes.range).c_str());
+  }
+  return image;
+}
+
+void warn_of(const ManifestReport& report) {
+  for (const std::string& line : report.warnings) std::fprintf(stderr, "ssam: warning: %s\n", line.c_str());
 }
 
 TextFeatures open_features(const OpenModel& model, const std::filesystem::path& file) {

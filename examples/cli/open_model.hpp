@@ -2,11 +2,16 @@
 
 #include <memory>
 #include <optional>
+#include <ssam/data/picture.hpp>
 #include <ssam/sam/adapter_info.hpp>
 #include <ssam/text/features.hpp>
 
 #include "model_options.hpp"
 #include "runner.hpp"
+
+namespace ssam {
+struct ManifestReport;
+}
 
 namespace ssam::cli {
 
@@ -24,6 +29,12 @@ struct OpenModel {
 /// Throws as open_checkpoint, ssam::load_adapter and Recipe::make. `adapter` may be empty.
 OpenModel open_model(const ModelOptions& options, const std::filesystem::path& adapter, int threads,
                      DeviceKind device = DeviceKind::cpu);
+
+/// A picture as the model is to see it; says on stderr what was done to its values, if anything. Throws as load_image.
+Image open_picture(const std::filesystem::path& file, const Intensity& intensity);
+
+/// Says on stderr what a check of a data set found worth knowing.
+void warn_of(const ManifestReport& report);
 
 /// Text features from a file, or hashed label names where `file` is empty. Throws MismatchError when the model's TAL
 /// was trained with the other kind or an adapter with another content, ConfigError when it has no TAL that was ever

@@ -5,7 +5,7 @@
 
 #include "arguments.hpp"
 #include "console.hpp"
-#include "model_options.hpp"
+#include "open_model.hpp"
 #include "runner.hpp"
 
 namespace ssam::cli {
@@ -80,7 +80,8 @@ int embed(EmbedOptions options) {
     progress.update(i, count);
     const HostTensor embedding =
         runner->embed(array ? channels_last(arrays, i, config.image_size)
-                            : preprocess(load_image(options.image), config.image_size, config.preparation));
+                            : preprocess(open_picture(options.image, config.preparation.intensity), config.image_size,
+                                         config.preparation));
     const std::vector<float> one = embedding.to<float>();
     values.insert(values.end(), one.begin(), one.end());
     each = embedding.shape;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <ssam/core/closest_name.hpp>
+#include <ssam/data/check_manifest.hpp>
 #include <ssam/data/dataset.hpp>
 #include <ssam/train/evaluate.hpp>
 
@@ -74,6 +75,10 @@ int eval(const EvalOptions& options) {
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   if (!options.unseen_labels) check_labels(manifest, model.labels);
   const TextFeatures features = open_features(model, options.features);
+  Progress checking("checking the data set");
+  warn_of(check_manifest(manifest, {.split = split, .preparation = model.config.preparation, .training = false},
+                         [&](Index done, Index all) { checking.update(done, all); }));
+  checking.clear();
   const Dataset data(manifest, split, model.config.image_size, model.config.preparation);
   Progress progress("evaluating");
   const Evaluation scores = model.runner->evaluate(data, features, options.batch,

@@ -31,6 +31,7 @@ int merge(const MergeOptions& options) {
   StateDict state = model.runner->plain_weights();
   state.metadata[config_key] = to_json(model.config).dump();
   state.metadata[model_key] = model.model;
+  state.metadata[preparation_key] = to_json(model.config.preparation).dump();
   state.metadata[text_source_key] = model.text_source;
   state.metadata[labels_key] = nlohmann::json(model.labels).dump();
   state.metadata["made_by"] = "ssam merge, recipe " + model.adapter->recipe + " (" + model.adapter->rule + ")";

@@ -260,9 +260,9 @@ int segment(const SegmentOptions& options) {
   if (names.size() > 255) throw UsageError("at most 255 masks fit one file");
   check_paths(options);
 
-  const Image image = load_image(options.image);
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   const SamConfig& config = model.config;
+  const Image image = open_picture(options.image, config.preparation.intensity);
   const ImageSize size{image.height, image.width};
   const ImageSize resized = prepared_size(image.height, image.width, config.image_size, config.preparation);
   SegmentRequest request;

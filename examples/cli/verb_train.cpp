@@ -8,7 +8,7 @@
 
 #include "arguments.hpp"
 #include "console.hpp"
-#include "model_options.hpp"
+#include "open_model.hpp"
 #include "runner.hpp"
 
 namespace ssam::cli {
@@ -114,16 +114,16 @@ void check_out(const TrainArguments& arguments) {
 }
 
 /// Opens every file of the data set before the run begins. Throws ConfigError with all that is wrong.
-Manifest open_manifest(const std::filesystem::path& path, std::FILE* log) {
-  const Manifest manifest = load_manifest(path);
+void check_data(const std::filesystem::path& path, const Manifest& manifest, const SamConfig& config, std::FILE* log) {
   Progress progress("checking the data set");
   const ManifestReport report =
-      check_manifest(manifest, {}, [&](Index done, Index all) { progress.update(done, all); });
+      check_manifest(manifest, {.image_size = config.image_size, .preparation = config.preparation},
+                     [&](Index done, Index all) { progress.update(done, all); });
   progress.clear();
+  warn_of(report);
   std::fprintf(log, "data      %s: %s train, %s val, %s test images, %zu labels\n", path.string().c_str(),
                with_commas(report.items[0]).c_str(), with_commas(report.items[1]).c_str(),
                with_commas(report.items[2]).c_str(), manifest.labels.size());
-  return manifest;
 }
 
 void print_result(const TrainArguments& arguments, const TrainResult& result) {
@@ -159,10 +159,11 @@ int train(TrainArguments arguments) {
   check_out(arguments);
   std::FILE* const log = arguments.json ? stderr : stdout;
 
-  const Manifest manifest = open_manifest(arguments.data, log);
+  const Manifest manifest = load_manifest(arguments.data);
   arguments.options.check(static_cast<Index>(manifest.labels.size()));
   Checkpoint checkpoint = open_checkpoint(arguments.model);
   const SamConfig config = checkpoint.config;
+  check_data(arguments.data, manifest, config, log);
   const Counts counts = recipe.count(rule, config);
   const TextFeatures features = arguments.features.empty() ? TextFeatures::hashed(config.text_dim)
                                                            : TextFeatures::load(arguments.features, config.text_dim);
@@ -178,6 +179,8 @@ int train(TrainArguments arguments) {
   std::fprintf(log, "          trainable params: %s || all params: %s || trainable%%: %s\n",
                with_commas(counts.trained).c_str(), with_commas(counts.total).c_str(),
                as_decimal(100.0 * static_cast<double>(counts.trained) / static_cast<double>(counts.total)).c_str());
+  std::fprintf(log, "pictures  prepared as %s, intensity %s%s\n", form_text(config.preparation).c_str(),
+               to_string(config.preparation.intensity).c_str(), config.preparation.soft_masks ? ", soft masks" : "");
   std::fprintf(log, "text      %s\nloss      dice + focal (%s form)\ndevice    %s\n", features.source().c_str(),
                arguments.loss.c_str(), to_string(arguments.device));
   std::fflush(log);
@@ -239,6 +242,8 @@ void add_train(Program& program) {
       ->type_name("FILE");
   add_whole(*verb, "--epochs", options.epochs, "Passes over the training images", 1, most);
   add_whole(*verb, "--batch", options.batch, "(image, label) samples of one pass", 1, 65536);
+  verb->add_flag("--soft-masks", arguments->model.soft_masks,
+                 "Train on the covered fraction of each cell of a mask, in place of 0 and 1");
   verb->add_flag(
       "--labels-together", options.labels_together,
       "An image comes with all its labels and is encoded once for them; --batch is a multiple of their number");
@@ -276,7 +281,9 @@ void add_train(Program& program) {
   add_json(*verb, arguments->json);
   verb->footer(
       "The whole data set is checked before the first epoch. A run may be killed at any moment and resumed.\n"
-      "The manifest: {\"labels\": [\"Liver\"], \"items\": [{\"image\": \"a.png\", \"split\": \"train\",\n"
+      "All about the manifest (values, colors, background, instances, augment), pictures and their preparation:\n"
+      "include/ssam/data/README.md. In short: {\"labels\": [\"Liver\"], \"items\": [{\"image\": \"a.png\", \"split\": "
+      "\"train\",\n"
       "  \"masks\": {\"Liver\": \"a_liver.png\"}}, ...]}; a label without a mask is absent from that image.\nExample:\n"
       "  ssam train --checkpoint sam_vit_b.pth --data manifest.json --recipe ssam --image-size 256 --out run");
   verb->callback([&program, verb, arguments] {

@@ -9,7 +9,7 @@ using namespace ssam;
 namespace {
 
 Dataset open_split(const std::filesystem::path& manifest, Split split = Split::train) {
-  return Dataset(load_manifest(manifest), split, 16, sam_pixel_stats, PaddingRule::after_normalization);
+  return Dataset(load_manifest(manifest), split, 16, {});
 }
 
 }  // namespace

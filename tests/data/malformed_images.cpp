@@ -180,10 +180,8 @@ TEST_CASE("I1 JPEG: every EXIF orientation, and those of PNG's eXIf") {
   const auto red = [](const Image& image) {
     const Index h = image.height, w = image.width;
     const auto is_red = [&](Index y, Index x) { return image.pixel(y, x)[0] > 150 && image.pixel(y, x)[2] < 100; };
-    return std::string(is_red(h / 2, w / 8)       ? "left"
-                       : is_red(h / 2, w - w / 8) ? "right"
-                       : is_red(h / 8, w / 2)     ? "top"
-                                                  : "bottom");
+    if (w > h) return std::string(is_red(h / 2, w / 8) ? "left" : "right");
+    return std::string(is_red(h / 8, w / 2) ? "top" : "bottom");
   };
   const char* places[] = {"left", "right", "right", "left", "top", "top", "bottom", "bottom"};
   for (std::uint8_t orientation = 1; orientation <= 8; ++orientation) {

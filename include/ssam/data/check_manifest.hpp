@@ -81,8 +81,7 @@ class ManifestChecker {
     find_copies(item, image);
     if (notes.bits > 8 || options_.preparation.intensity.rule != Intensity::Rule::automatic) {
       if (report_.mapped++ == 0) {
-        report_.mapped_example = item.image.filename().string() + ": " + shortest(notes.range.low) + ".." +
-                                 shortest(notes.range.high) + ", " + notes.range.reason;
+        report_.mapped_example = item.image.filename().string() + ": " + to_string(notes.range);
       }
     }
     UnknownCodes unknown;

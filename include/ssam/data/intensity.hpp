@@ -100,6 +100,11 @@ struct IntensityRange {
   std::string reason = {};
 };
 
+/// "100..1500 (percentiles 0.5 and 99.5)"
+inline std::string to_string(const IntensityRange& range) {
+  return detail::shortest(range.low) + ".." + detail::shortest(range.high) + " (" + range.reason + ")";
+}
+
 namespace detail {
 
 /// NumPy's percentile (linear interpolation) of a histogram of whole numbers.

@@ -100,6 +100,11 @@ class JsonObject {
     return value.get<double>();
   }
 
+  bool boolean(const std::string& key) const {
+    if (!at(key).is_boolean()) wrong(key, "true or false", at(key));
+    return at(key).get<bool>();
+  }
+
   std::string text(const std::string& key) const {
     if (!at(key).is_string()) wrong(key, "a text", at(key));
     return at(key).get<std::string>();

@@ -84,7 +84,9 @@ inline void check_adapter_info(const AdapterInfo& info, const std::string& recip
   }
   const std::string model = config.published_padding ? "svdsam_release" : "sam";
   if (info.model != model) refuse("the adapter was trained in another model", info.model, model, "see --model");
-  const nlohmann::json theirs = to_json(info.config), ours = to_json(config);
+  nlohmann::json theirs = to_json(info.config), ours = to_json(config);
+  theirs["preparation of pictures"] = to_json(info.config.preparation);
+  ours["preparation of pictures"] = to_json(config.preparation);
   for (const auto& [key, value] : theirs.items()) {
     if (ours[key] == value) continue;
     refuse("the adapter was trained for another " + key, value.dump(), ours[key].dump(), "build the model like it");

@@ -40,6 +40,7 @@ struct AdapterInfo {
             {"model", model},
             {"base_hash", base_hash},
             {"config", ssam::to_json(config)},
+            {"preparation", ssam::to_json(config.preparation)},
             {"trained_parameters", count.trained},
             {"all_parameters", count.total},
             {"groups", groups},
@@ -80,6 +81,10 @@ struct AdapterInfo {
     info.epoch = object.integer("epoch", 0, most);
     info.best_loss = object.number("best_loss", true);
     info.best_dice = object.number("best_dice", true);
+    if (object.has("preparation")) {
+      info.config.preparation =
+          preparation_from_json(object.at("preparation"), info.config.preparation, where + ", key 'preparation'");
+    }
     if (object.has("text_hash")) info.text_hash = object.text("text_hash");
     if (object.has("best_by"))
       info.best_by = one_of(object.text("best_by"), {"loss", "dice"}, where + ", key 'best_by'");
@@ -88,7 +93,7 @@ struct AdapterInfo {
 
  private:
   /// Added after format 1: to be read only where they are.
-  static std::vector<std::string> optional_keys() { return {"text_hash", "best_by"}; }
+  static std::vector<std::string> optional_keys() { return {"text_hash", "best_by", "preparation"}; }
 
   static void check_format(const nlohmann::json& json, const std::string& where) {
     if (!json.is_object() || !json.contains("format_version")) return;

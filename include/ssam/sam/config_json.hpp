@@ -36,6 +36,27 @@ inline nlohmann::json to_json(const SamConfig& config) {
   return object;
 }
 
+/// {"form", "intensity", "soft_masks"}. The pixel statistics are the model's.
+inline nlohmann::json to_json(const Preparation& preparation) {
+  return {{"form", form_text(preparation)},
+          {"intensity", to_string(preparation.intensity)},
+          {"soft_masks", preparation.soft_masks}};
+}
+
+/// The inverse; what is left out, and the pixel statistics, stay as they are in `preparation`. Throws ConfigError.
+inline Preparation preparation_from_json(const nlohmann::json& json, Preparation preparation,
+                                         const std::string& where) {
+  const JsonObject object(json, where, {"form", "intensity", "soft_masks"});
+  try {
+    if (object.has("form")) parse_form(object.text("form"), preparation);
+    if (object.has("intensity")) preparation.intensity = parse_intensity(object.text("intensity"));
+  } catch (const ConfigError& error) {
+    throw ConfigError(where + ": " + error.what());
+  }
+  if (object.has("soft_masks")) preparation.soft_masks = object.boolean("soft_masks");
+  return preparation;
+}
+
 /// The inverse, for SAM's own encoder and decoder (apply `svdsam_release` for the other). Keys that are left out keep
 /// ViT-B's values. `where` names the file. Throws ConfigError: unknown key (with a suggestion), wrong type or range,
 /// extents that do not go together.

@@ -151,6 +151,7 @@ class Trainer {
     json["model"] = info_.model;
     json["base_hash"] = info_.base_hash;
     json["config"] = to_json(model_.sam.config);
+    json["preparation"] = to_json(data_.preparation());
     json["labels"] = data_.labels();
     json["text_hash"] = features_.hash();
     return json;
