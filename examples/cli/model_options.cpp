@@ -15,8 +15,9 @@ constexpr std::array model_names{"sam", "svdsam_release"};
 }
 
 void add_model_options(CLI::App& verb, ModelOptions& options) {
-  verb.add_option("--checkpoint", options.checkpoint,
-                  "Weights of SAM: .pth or .safetensors, SAM's, MedSAM's or Hugging Face's names")
+  verb.add_option(
+          "--checkpoint", options.checkpoint,
+          "Weights of SAM: .pth or .safetensors, SAM's, MedSAM's or Hugging Face's names, training checkpoints too")
       ->required()
       ->type_name("FILE");
   verb.add_option(

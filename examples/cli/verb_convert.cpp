@@ -56,7 +56,8 @@ void add_convert(Program& program) {
   verb->add_option("OUT", options->out, "The safetensors file to write")->required();
   verb->add_option("--dtype", options->dtype, "Store floating point as f32, f16 or bf16 (else as it is)")
       ->check(CLI::IsMember({"f32", "f16", "bf16"}));
-  verb->add_flag("--keep-names", options->keep_names, "Do not translate names (Hugging Face's, module., ...)");
+  verb->add_flag("--keep-names", options->keep_names,
+                 "Keep every name and tensor: take no prefix off, leave nothing out");
   verb->add_flag("--strict-finite", options->strict_finite, "Refuse weights that are NaN or infinite");
   verb->footer("Pickles are read, never executed. Example:\n  ssam convert sam_vit_b_01ec64.pth sam_vit_b.safetensors");
   verb->callback([&program, options] { program.run = [options] { return convert(*options); }; });

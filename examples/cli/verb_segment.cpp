@@ -91,7 +91,8 @@ std::vector<float> load_mask_prompt(const std::filesystem::path& path, Index sid
     throw MismatchError(ErrorText{.what = "this array is no mask prompt",
                                   .where = path.string(),
                                   .expected = "floating point " + Shape{1, side, side}.str(),
-                                  .found = std::string(dtype_name(stored.dtype)) + " " + stored.shape.str()});
+                                  .found = std::string(dtype_name(stored.dtype)) + " " + stored.shape.str(),
+                                  .advice = "--low-res writes one"});
   }
   check_finite(stored, path.string());
   return stored.to<float>();

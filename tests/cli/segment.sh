@@ -57,11 +57,11 @@ expect 1 "$ssam" segment --checkpoint run/last --image $image --label liver --ou
 complains "found an adapter"
 expect 1 segment --adapter run --label liver
 one_clear_line
-complains "give run/last"
+complains "give run/best"
 expect 1 segment --adapter base.safetensors --label liver
 complains "this is a file, not an adapter"
 expect 1 "$ssam" segment --checkpoint run --image $image --point 4,4 --out never.png
-complains "run/last as the adapter"
+complains "run/best as the adapter"
 for file in run/last/adapter_model.safetensors run/run_state.safetensors base.safetensors.svd.safetensors; do
   expect 1 "$ssam" segment --checkpoint $file --image $image --point 4,4 --out never.png
   one_clear_line
@@ -82,8 +82,8 @@ for value in nan inf -inf; do
     complains "bad.safetensors, tensor 'mask_decoder.iou_token.weight'"
   done
 done
-expect 0 "$files" fill 3e38 large.npy 1 16 16
-expect 1 "$ssam" segment --checkpoint base.safetensors --image $image --mask-input large.npy --out never.png
+expect 0 "$files" scale base.safetensors image_encoder.neck.3.weight 1e38 large.safetensors
+expect 1 "$ssam" segment --checkpoint large.safetensors --image $image --point 4,4 --out never.png
 one_clear_line
 complains "is not finite"
 [ ! -e never.png ] || fail "a failure left a file"

@@ -150,6 +150,10 @@ TEST_CASE("P3: calls, persistent ids and assignments of the wrong kind") {
   bad_body(make + tuple(id + integer(0) + "))\x89K\x01") + "R", {"do not make a tensor"});
   const std::string parameter = global("torch._utils", "_rebuild_parameter");
   CHECK(run(pickle(parameter + tuple(tensor() + "\x88" + ordered_dict()) + "R")).root().kind == Kind::tensor);
+  CHECK(run(pickle(global("torch._utils", "_rebuild_parameter_with_state") +
+                   tuple(tensor() + "\x88" + ordered_dict() + dict(text("name") + "N")) + "R"))
+            .root()
+            .kind == Kind::tensor);
   bad_body(parameter + tuple("N\x88" + ordered_dict()) + "R", {"do not make a parameter"});
   bad_body(parameter + tuple(tensor() + "\x88") + "R", {"do not make a parameter"});
 

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <ssam/io/safetensors.hpp>
+#include <ssam/io/checkpoint_file.hpp>
 
 #include "fixtures.hpp"
 
@@ -96,6 +96,23 @@ TEST_CASE("S2: header lengths that are zero, one, too large or wrap around") {
   largest_allocation = 0;
   refused([&] { load_safetensors(folder / "large"); }, {"header length", "150000000"});
   CHECK(largest_allocation < 10'000);
+}
+
+TEST_CASE("a header's length may look like the beginning of another file") {
+  for (const std::size_t length : {0x280u, 0x380u, 0x480u, 0x580u, 0x8b1fu}) {  // a pickle's PROTO, gzip
+    std::string header = R"({"w":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})";
+    header.resize(length, ' ');
+    CHECK(parse_checkpoint(safetensors(header, "x"), "the file").contains("w"));
+  }
+}
+
+TEST_CASE("what else is given as a checkpoint is named") {
+  const auto said = [](const std::string& bytes, const char* what) {
+    refused([&] { parse_checkpoint(bytes, "the file"); }, {"this is not a checkpoint", what});
+  };
+  said("\x89PNG\r\n\x1a\n and so on", "a PNG picture");
+  said("\xff\xd8\xff\xe0 and so on", "a JPEG picture");
+  said("{\n  \"labels\": [\"liver\"]\n}\n", "a JSON text");
 }
 
 TEST_CASE("S3: what stands around and inside the header's braces") {
@@ -242,9 +259,17 @@ TEST_CASE("S12: tensors without elements") {
 }
 
 TEST_CASE("S13: types of less than a byte and of eight bits float are refused by name") {
-  for (const char* dtype :
-       {"F4", "F6_E2M3", "F6_E3M2", "F8_E4M3", "F8_E5M2", "F8_E8M0", "I4", "U16", "U32", "U64", "C64"}) {
+  for (const char* dtype : {"F4", "F6_E2M3", "F6_E3M2", "F8_E4M3", "F8_E5M2", "F8_E8M0", "I4"}) {
     bad(entry("[1]", "[0,1]", '"' + std::string(dtype) + '"'), {"unsupported element type", dtype, "'w'"}, "x");
+  }
+  // Types that no weights have are left out and said; their place in the file is checked all the same.
+  for (const auto& [dtype, size] : {std::pair{"U16", 2}, {"U32", 4}, {"U64", 8}, {"C64", 8}}) {
+    const std::string quoted = '"' + std::string(dtype) + '"';
+    const StateDict state =
+        parse(safetensors(entry("[3]", "[0," + std::to_string(3 * size) + "]", quoted), std::string(3u * size, 'x')));
+    CHECK(state.tensors.empty());
+    CHECK(state.skipped == std::vector<std::string>{"'w': its type is " + std::string(dtype)});
+    bad(entry("[3]", "[0,3]", quoted), {"do not match its shape", "'w'"}, "xxx");
   }
 }
 

@@ -185,14 +185,14 @@ TEST_CASE("P6: the state dictionary is found, and what is left out is listed") {
                    text("lr_scheduler") + dict(text("x") + tensor()))) ==
         "decoder.w encoder.w - 'lr_scheduler': the state of training, not of the model ");
 
-  bad(torch_zip(pickle(tensor())), {"no dictionary of tensors"});
-  bad(torch_zip(pickle("]")), {"no dictionary of tensors"});
+  bad(torch_zip(pickle(tensor())), {"no dictionary of tensors", "a single tensor"});
+  bad(torch_zip(pickle("]")), {"no dictionary of tensors", "a list"});
   bad(torch_zip(pickle(global("models", "Sam") + ")\x81" + dict(text("training") + "\x88") + "b")),
       {"no dictionary of tensors", "the Python object 'models.Sam'", "torch.save(model.state_dict(), path)"});
   bad(torch_zip(
           pickle(dict(text("state") + dict("K\x01" + dict(text("exp_avg") + tensor())) + text("param_groups") + "]"))),
       {"the state of an optimizer"});
-  bad(torch_zip(pickle("}")), {"holds no tensor"});
+  bad(torch_zip(pickle("}")), {"holds no tensor", "an empty dictionary"});
   bad(torch_zip(pickle(dict(text("epoch") + "K\x01"))), {"holds no tensor", "1 other entries: 'epoch'"});
   bad(torch_zip(pickle(dict(text("w") + tensor() + text("w") + tensor()))), {"two tensors have one name", "'w'"});
   bad(torch_zip(pickle(dict(text("a.b") + tensor() + text("a") + dict(text("b") + tensor())))),

@@ -54,7 +54,7 @@ TEST_CASE("a file that is no SAM checkpoint is named as what it is") {
   said(named({"conv1.weight", "layer1.0.conv1.weight", "layer4.1.bn2.weight", "fc.weight"}), {"ResNet", "'conv1'"});
   said(named({"cls_token", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight"}), {"vision transformer"});
   said(named({"patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "neck.0.weight"}), {"image encoder alone"});
-  said(named({"mask_decoder.iou_token.weight"}), {"a part of Segment Anything"});
+  said(named({"mask_decoder.iou_token.weight"}), {"it lacks the image encoder and the prompt encoder"});
   said(named({"base_model.model.image_encoder.blocks.0.attn.qkv.lora_A.default.weight"}), {"PEFT", "merge"});
   said(named({"state.image_encoder.exp_avg", "state.image_encoder.exp_avg_sq"}), {"optimizer"});
   said(named({"down1.weight", "up1.weight"}), {"not a SAM checkpoint", "2 tensors under 'down1', 'up1'"});
@@ -77,7 +77,7 @@ TEST_CASE("our own files in the place of a checkpoint, and folders, come with ad
 
   check_said(refusal(folder / "base.safetensors.svd.safetensors"), {"singular values", "without '.svd.safetensors'"});
   check_said(refusal((folder / "run") / "best" / "adapter_model.safetensors"), {"an adapter (recipe ssam)"});
-  check_said(refusal((folder / "run") / "best"), {"a folder", "found an adapter"});
+  check_said(refusal((folder / "run") / "best"), {"a folder", "found an adapter with the weights adapter_model"});
   const std::string best = ((folder / "run") / "best").string();
   check_said(refusal(folder / "run"), {"found a training run", (best + " as the adapter").c_str()});
   std::filesystem::create_directory(folder / "hf");
@@ -104,7 +104,7 @@ TEST_CASE("what is no adapter is named as what it is") {
   said(run, {"the folder of a training run", give.c_str()});
   said(run / "run_state.safetensors", {"a file of a training run", give.c_str()});
   said(best / "adapter_model.safetensors", {"one file of an adapter", ("give its folder " + best.string()).c_str()});
-  said(folder / "sam.pth", {"a file, not an adapter"});
+  said(folder / "sam.pth", {"a file, not an adapter's folder", "best or last"});
   said(folder / ".", {"holds no adapter"});
   said(run / "bset", {"no such adapter", best.c_str()});
   test::write_text(best / "adapter_config.json", R"({"peft_type": "LORA", "r": 8})");
@@ -115,7 +115,7 @@ TEST_CASE("weights that are not finite are refused, and the model stays as it wa
   const SamConfig config = test::small_config();
   auto model = test::random_model<recipes::ZeroShot>(config);
   const StateDict before = test::everything(model);
-  for (const char* name : {"image_encoder.blocks.1.mlp.lin1.weight", "text_affine.Text_Embedding_Affine.1.running_var",
+  for (const char* name : {"image_encoder.blocks.1.mlp.lin1.weight", "text_affine.Text_Embedding_Affine.2.running_var",
                            "image_encoder.pos_embed", "prompt_encoder.not_a_point_embed.weight"}) {
     for (const double bad : {std::nan(""), double(INFINITY), 1e300}) {
       CAPTURE(name);
@@ -143,7 +143,7 @@ TEST_CASE("a SAM that does not fit says what is missing or changed") {
   const std::string part = message([](StateDict& state) {
     std::erase_if(state.tensors, [](const auto& entry) { return entry.first.starts_with("mask_decoder."); });
   });
-  check_said(part, {"no whole SAM", "missing"});
+  check_said(part, {"a part of Segment Anything: it lacks the mask decoder"});
   check_said(message([](StateDict& state) {
                state.tensors["mask_decoder.hf_token.weight"] = tensor({1, 16});
              }),

@@ -34,6 +34,8 @@ inline constexpr Mistaken mistaken_files[] = {
     {257, "ustar", "a tar archive", "unpack it; PyTorch's own tar format (before 0.2) must be saved again by PyTorch"},
     {0, "\x89HDF\r\n\x1a\n", "an HDF5 file", "convert it to safetensors"},
     {0, "\x93NUMPY", "a NumPy array", "a checkpoint of named tensors is needed"},
+    {0, "\x89PNG\r\n", "a PNG picture", "give the file of the weights"},
+    {0, "\xff\xd8\xff", "a JPEG picture", "give the file of the weights"},
     {0, "PK\x05\x06", "an empty zip archive", "fetch the file again"},
     {0, "\x80\x02", "a bare pickle, not a file of torch.save", "save it with torch.save(model.state_dict(), path)"},
     {0, "\x80\x03", "a bare pickle, not a file of torch.save", "save it with torch.save(model.state_dict(), path)"},
@@ -62,6 +64,11 @@ inline Container sniff_container(const ByteSource& source) {
                                 .advice = advice});
   };
   if (head.empty()) refuse("an empty file", "fetch the file again");
+  // A header length that the file could hold: before the magic numbers, some of which are lengths too (640, 896, ...).
+  std::uint64_t length = 0;
+  if (head.size() >= 8) std::memcpy(&length, head.data(), 8);
+  const bool length_fits = head.size() >= 8 && length <= source.size() - 8;
+  if (length_fits && head.size() > 8 && head[8] == '{') return Container::safetensors;
   if (head.starts_with("PK\x03\x04")) return Container::torch_zip;
   if (head.starts_with(detail::torch_legacy_magic)) return Container::torch_legacy;
   for (const detail::Mistaken& other : detail::mistaken_files) {
@@ -71,10 +78,10 @@ inline Container sniff_container(const ByteSource& source) {
   }
   if (detail::looks_like_html(head)) refuse("a web page", "the download failed: look at the page in a text editor");
   if (head.size() > 8 && head[8] == '{') return Container::safetensors;
-  // A header length that the file could hold, yet no header: let the reader of safetensors say what is wrong.
-  std::uint64_t length = 0;
-  if (head.size() >= 8) std::memcpy(&length, head.data(), 8);
-  if (head.size() >= 8 && length <= source.size() - 8) return Container::safetensors;
+  if (length_fits) return Container::safetensors;  // let its reader say what is wrong
+  if (head.find_first_not_of(" \t\r\n") != head.npos && head[head.find_first_not_of(" \t\r\n")] == '{') {
+    refuse("a JSON text", "give the file of the weights");
+  }
   refuse("a file that begins with " + shown(head.substr(0, 16)), "fetch the file again");
   return Container::safetensors;  // not reached: refuse() throws
 }

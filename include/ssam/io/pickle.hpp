@@ -164,6 +164,7 @@ class Pickle {
         {"collections", "OrderedDict", {Kind::make_ordered_dict, 0, 0}},
         {"torch._utils", "_rebuild_tensor_v2", {Kind::make_tensor, 0, 0}},
         {"torch._utils", "_rebuild_parameter", {Kind::make_parameter, 0, 0}},
+        {"torch._utils", "_rebuild_parameter_with_state", {Kind::make_parameter, 0, 0}},
         {"torch", "Size", {Kind::make_size, 0, 0}},
         {"torch", "DoubleStorage", type(DType::f64)},
         {"torch", "FloatStorage", type(DType::f32)},
@@ -235,7 +236,8 @@ class Pickle {
       case Kind::make_parameter: {
         const auto& parts = items(arguments);
         if (!parts.empty() && is(parts[0], Kind::object)) return push_again(parts[0]);
-        if (parts.size() != 3 || !is(parts[0], Kind::tensor) || !is(parts[1], Kind::boolean) || !is_dict(parts[2])) {
+        if (parts.size() < 3 || parts.size() > 4 || !is(parts[0], Kind::tensor) || !is(parts[1], Kind::boolean) ||
+            !is_dict(parts[2])) {
           fail("arguments that do not make a parameter");
         }
         return push_again(parts[0]);

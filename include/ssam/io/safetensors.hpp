@@ -90,6 +90,10 @@ inline StateDict read_safetensors(const ByteSource& source, const LoadOptions& o
   StateDict state;
   state.metadata = std::move(header.metadata);
   for (SafetensorsEntry& entry : header.entries) {
+    if (!entry.other_type.empty()) {
+      state.skipped.push_back(shown(entry.name) + ": its type is " + entry.other_type);
+      continue;
+    }
     HostTensor& tensor = state.tensors[std::move(entry.name)];
     tensor.dtype = entry.dtype;
     tensor.shape = entry.shape;

@@ -20,6 +20,7 @@ struct SafetensorsEntry {
   Shape shape;
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
+  std::string other_type = {};  ///< of whole or complex numbers that are not read; dtype is then one of their size
 };
 
 struct SafetensorsHeader {
@@ -59,6 +60,7 @@ class SafetensorsSax {
       if (!header_.metadata.emplace(key_, value).second) fail("the metadata key " + shown(key_) + " a second time");
     } else if (place_ == Place::entry && field_ == Field::dtype) {
       entry_.dtype = dtype_from(value);
+      entry_.other_type = value == dtype_name(entry_.dtype) ? "" : value;
     } else {
       fail("the text " + shown(value));
     }
@@ -145,6 +147,10 @@ class SafetensorsSax {
                               DType::i8, DType::u8, DType::boolean}) {
       if (name == dtype_name(dtype)) return dtype;
     }
+    // No weights have these types, but what lies beside weights may: the state of a random number generator.
+    if (name == "U16") return DType::i16;
+    if (name == "U32") return DType::i32;
+    if (name == "U64" || name == "C64") return DType::i64;
     throw FormatError(ErrorText{.what = "unsupported element type",
                                 .where = at_tensor(file_, entry_.name),
                                 .expected = "F64, F32, F16, BF16, I64, I32, I16, I8, U8 or BOOL",

@@ -28,9 +28,7 @@ class TorchStateFinder {
   TorchState find() {
     PickleValue level = pickle_.root();
     if (!Pickle::is_dict(level)) {
-      fail("the checkpoint holds no dictionary of tensors",
-           level.kind == Kind::object ? "the Python object " + shown(pickle_.object_name(level))
-                                      : "another Python object");
+      fail("the checkpoint holds no dictionary of tensors", name_of(level));
     }
     std::string prefix;
     for (int depth = 0; depth < max_depth; ++depth) {
@@ -65,6 +63,20 @@ class TorchStateFinder {
                                 .advice = "save the state dictionary: torch.save(model.state_dict(), path)"});
   }
 
+  std::string name_of(const PickleValue& value) const {
+    switch (value.kind) {
+      case Kind::object:
+        return "the Python object " + shown(pickle_.object_name(value));
+      case Kind::tensor:
+        return "a single tensor";
+      case Kind::list:
+      case Kind::tuple:
+        return "a list";
+      default:
+        return "another Python object";
+    }
+  }
+
   [[noreturn]] void fail_without_tensors(const PickleValue& level) {
     std::string names;
     bool of_optimizer = false;
@@ -74,7 +86,7 @@ class TorchStateFinder {
     });
     if (of_optimizer) fail("this is the state of an optimizer, without the model's weights", names);
     fail("the checkpoint holds no tensor",
-         std::to_string(state_.skipped.size()) + " other entries" + (names.empty() ? "" : ": " + names));
+         names.empty() ? "an empty dictionary" : std::to_string(state_.skipped.size()) + " other entries: " + names);
   }
 
   void skip(const std::string& name, const std::string& reason) {

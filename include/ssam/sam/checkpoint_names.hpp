@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <ssam/io/state_dict.hpp>
 #include <string>
 #include <string_view>
@@ -151,12 +152,13 @@ inline void drop_shared_embedding(StateDict& state) {
 
 /// Takes the wrappers of training out of a name, wherever they stand: of several processes (`module`), torch.compile,
 /// FSDP and checkpointed activations. SAM has no module of these names.
-inline std::string without_wrappers(std::string name) {
+inline std::string without_wrappers(std::string name, std::set<std::string>& found) {
   for (const std::string_view wrapper :
        {"module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module."}) {
     for (std::size_t at = name.find(wrapper); at != std::string::npos; at = name.find(wrapper, at)) {
       if (at == 0 || name[at - 1] == '.') {
         name.erase(at, wrapper.size());
+        found.insert(shown(wrapper));
       } else {
         ++at;
       }
@@ -222,14 +224,16 @@ inline std::string prefix_of_sam(const std::map<std::string, std::size_t>& count
 /// Takes wrappers and the prefix off, and leaves out what stands beside SAM. Nothing happens to a state without SAM.
 inline void strip_to_sam(StateDict& state) {
   std::size_t wrapped = 0;
+  std::set<std::string> wrappers;
   rename_tensors(state, [&](const std::string& name) {
-    std::string plain = without_wrappers(name);
+    std::string plain = without_wrappers(name, wrappers);
     wrapped += plain == name ? 0 : 1;
     return plain;
   });
   if (wrapped > 0) {
-    state.notes.push_back("the wrappers of training ('module.', '_orig_mod.') were taken off " +
-                          std::to_string(wrapped) + " names");
+    std::string list;
+    for (const std::string& wrapper : wrappers) list += (list.empty() ? "" : " and ") + wrapper;
+    state.notes.push_back(list + " was taken off " + std::to_string(wrapped) + " names");
   }
   const auto prefixes = prefixes_of_sam(state);
   if (prefixes.empty()) return;

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdlib>
 #include <ssam/io/state_dict.hpp>
 #include <ssam/sam/config.hpp>
@@ -79,16 +78,10 @@ inline std::string backbone_name(Index embed_dim) {
                                         const std::vector<std::string>& misshapen) {
   std::string what = "the checkpoint does not fit the model",
               advice = "build the model with the checkpoint's configuration and recipe";
-  const bool lacks_heads = std::any_of(missing.begin(), missing.end(), [](const std::string& name) {
-    return name == "mask_decoder.iou_token.weight" || name == "prompt_encoder.no_mask_embed.weight";
-  });
   if (found.embed_dim != model.embed_dim || found.depth != model.depth) {
     what = "this is " + found.backbone() + ": pos_embed " + std::to_string(found.embed_dim) + ", depth " +
            std::to_string(found.depth) + "; the model is " + detail::backbone_name(model.embed_dim) + ": pos_embed " +
            std::to_string(model.embed_dim) + ", depth " + std::to_string(model.depth);
-  } else if (lacks_heads) {
-    what = "the checkpoint is no whole SAM: it lacks the prompt encoder or the mask decoder";
-    advice = "give a checkpoint with image_encoder, prompt_encoder and mask_decoder";
   } else if (!unexpected.empty() && missing.empty() && misshapen.empty()) {
     what = "the checkpoint has more than SAM: its network was changed";
     advice = "this model has no place for these tensors";

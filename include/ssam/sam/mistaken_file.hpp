@@ -43,7 +43,7 @@ inline void refuse_folder_as_checkpoint(const std::filesystem::path& path) {
   ErrorText text{.what = "this is a folder, not a checkpoint", .where = path.string(), .expected = "a file"};
   const std::filesystem::path adapter = adapter_of_run(path), inside = checkpoint_in(path);
   if (holds_adapter(path)) {
-    text.found = "an adapter";
+    text.found = std::string("an adapter with the weights ") + adapter_weights_file;
     text.advice = "give the checkpoint that it was trained on as the checkpoint, and this folder as the adapter";
   } else if (!adapter.empty()) {
     text.found = "a training run";
@@ -77,7 +77,8 @@ inline void refuse_other_than_adapter(const std::filesystem::path& path) {
     const std::filesystem::path run = adapter_of_run(parent);
     if (holds_adapter(parent)) refuse("this is one file of an adapter", "give its folder " + parent.string());
     if (!run.empty()) refuse("this is a file of a training run", "give " + run.string());
-    refuse("this is a file, not an adapter", "a file of weights is a checkpoint: give it as that");
+    refuse("this is a file, not an adapter's folder",
+           "give the folder best or last of a training run; the weights of a whole model are a checkpoint");
   }
   if (!holds_adapter(path)) {
     const std::filesystem::path run = adapter_of_run(path);

@@ -54,12 +54,26 @@ inline bool looks_like_features(const StateDict& state) {
   return !state.tensors.empty();
 }
 
+/// Which of SAM's three parts a state has nothing of.
+inline std::vector<std::string> lacking_parts(const StateDict& state) {
+  std::vector<std::string> lacking;
+  for (const auto& [part, name] : {std::pair{"image_encoder.blocks.", "the image encoder"},
+                                   {"prompt_encoder.", "the prompt encoder"},
+                                   {"mask_decoder.", "the mask decoder"}}) {
+    const auto first = state.tensors.lower_bound(part);
+    if (first != state.tensors.end() && first->first.starts_with(part)) continue;
+    lacking.emplace_back(name);
+  }
+  return lacking;
+}
+
 /// The names' first parts, for models that nobody knows.
 inline std::string listed_heads(const StateDict& state) {
   std::set<std::string> heads;
   for (const auto& [name, tensor] : state.tensors) heads.insert(shown(name.substr(0, name.find('.'))));
-  std::string text = std::to_string(state.tensors.size()) + " tensors under ";
-  return state.tensors.empty() ? "no tensors" : text + listed({heads.begin(), heads.end()});
+  if (state.tensors.empty()) return "no tensors";
+  return std::to_string(state.tensors.size()) + (state.tensors.size() == 1 ? " tensor" : " tensors") + " under " +
+         listed({heads.begin(), heads.end()});
 }
 
 }  // namespace detail
@@ -89,8 +103,10 @@ inline OtherCheckpoint describe_other(const StateDict& state) {
   if (any("logit_scale") || any("visual.transformer.") || any("text_model.") || any("text_projection")) {
     return {"this is a CLIP model, not Segment Anything", "its text features can be given as text features"};
   }
-  if (any("image_encoder.blocks.0.") || any("mask_decoder.") || any("prompt_encoder.")) {
-    return {"this is a part of Segment Anything, without its whole image encoder",
+  if (const std::vector<std::string> lacking = detail::lacking_parts(state); lacking.size() < 3) {
+    const std::string parts = lacking.empty() ? "" : lacking[0] + (lacking.size() > 1 ? " and " + lacking[1] : "");
+    return {lacking.empty() ? "this is a changed Segment Anything: its image encoder cannot be made out"
+                            : "this is a part of Segment Anything: it lacks " + parts,
             "give a checkpoint with image_encoder, prompt_encoder and mask_decoder"};
   }
   if (any("patch_embed.proj.weight") && any("blocks.0.attn.qkv.weight")) {
@@ -100,6 +116,12 @@ inline OtherCheckpoint describe_other(const StateDict& state) {
   }
   if (any("layer1.0.conv1.weight") && any("layer4.")) return {"this is a ResNet, not Segment Anything", whole};
   return {"this is not a SAM checkpoint", "names like image_encoder.blocks.0.attn.qkv.weight are needed"};
+}
+
+/// Whether a state (names normalised) has the three parts of SAM, and an image encoder whose extents can be read off
+/// it.
+inline bool is_whole_sam(const StateDict& state) {
+  return describe_checkpoint(state).is_sam() && detail::lacking_parts(state).empty();
 }
 
 /// Throws the MismatchError that says what a file is instead of a SAM checkpoint.

@@ -13,7 +13,7 @@ namespace ssam {
 inline StateDict load_sam_checkpoint(const std::filesystem::path& path) {
   detail::refuse_folder_as_checkpoint(path);
   StateDict state = normalize_names(load_checkpoint(path));
-  if (!describe_checkpoint(state).is_sam()) throw_not_sam(state, path.string());
+  if (!is_whole_sam(state)) throw_not_sam(state, path.string());
   return state;
 }
 

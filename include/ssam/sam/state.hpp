@@ -65,9 +65,7 @@ std::vector<S> resize_positions(const std::vector<S>& values, const Shape& from,
   throw FormatError(
       ErrorText{.what = "weights are NaN or infinite",
                 .where = at_tensor(source, names.front()),
-                .expected = "numbers in the range of the model's precision",
-                .found = names.size() == 1 ? "others in this tensor"
-                                           : "others in " + std::to_string(names.size()) + " tensors: " + listed(names),
+                .found = names.size() == 1 ? "" : std::to_string(names.size()) + " such tensors: " + listed(names),
                 .advice = "the training that wrote them diverged, or the file was damaged: take an earlier one"});
 }
 
@@ -116,7 +114,7 @@ std::optional<std::vector<Scalar>> from_checkpoint(const HostTensor& stored, con
 template <class Scalar, class Device, class Recipe>
 void load_weights(SsamModel<Scalar, Device, Recipe>& model, StateDict state, const std::string& source) {
   const CheckpointDescription description = describe_checkpoint(state);
-  if (!description.is_sam()) throw_not_sam(state, source);
+  if (!is_whole_sam(state)) throw_not_sam(state, source);
   std::vector<std::function<void()>> commits;
   std::vector<std::string> missing, misshapen, nonfinite;
   const bool has_text = state.contains("text_affine.Text_Embedding_Affine.0.weight");

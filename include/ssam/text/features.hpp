@@ -28,6 +28,12 @@ class TextFeatures {
       throw MismatchError(ErrorText{.what = "the file of text features has no tensors", .where = path.string()});
     }
     for (const auto& [label, tensor] : state.tensors) {
+      if (tensor.shape.rank() != 1) {
+        throw MismatchError(ErrorText{.what = "this is no file of text features",
+                                      .where = at_tensor(path.string(), label),
+                                      .expected = "one vector per label",
+                                      .found = tensor.shape.str()});
+      }
       if (!(tensor.shape == Shape{dim}) || !is_floating(tensor.dtype)) {
         throw MismatchError(ErrorText{.what = "a text feature does not fit the model",
                                       .where = at_tensor(path.string(), label),
@@ -36,6 +42,7 @@ class TextFeatures {
                                       .advice = "set text_dim, or make the features with the encoder it was trained "
                                                 "with"});
       }
+      check_finite(tensor, at_tensor(path.string(), label));
       features.vectors_.emplace(label, tensor.to<float>());
     }
     return features;
