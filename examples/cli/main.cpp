@@ -36,9 +36,20 @@ void occupy_standard_streams() {
   }
 }
 
+/// The message with control characters made visible, as a path may hold them: one line, but for lists ("\n  ...").
+std::string plain(const std::string& message) {
+  std::string text;
+  for (std::size_t i = 0; i < message.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(message[i]);
+    const bool list = byte == '\n' && message.compare(i + 1, 2, "  ") == 0;
+    text += (byte >= 0x20 && byte != 0x7f) || list ? std::string(1, message[i]) : "?";
+  }
+  return text;
+}
+
 int fail(const std::string& message, int code) {
   std::fflush(stdout);
-  std::fprintf(stderr, "ssam: error: %s\n", message.c_str());
+  std::fprintf(stderr, "ssam: error: %s\n", plain(message).c_str());
   return code;
 }
 

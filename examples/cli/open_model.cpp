@@ -53,7 +53,7 @@ TextFeatures open_features(const OpenModel& model, const std::filesystem::path& 
   if (!model.has_text_affine) {
     throw ConfigError(ErrorText{.what = "this model cannot be asked for a label: nothing has trained its text affine "
                                         "layer (SAM itself knows no text)",
-                                .advice = "give --adapter, a merged checkpoint, or points and boxes"});
+                                .advice = "use a trained adapter, or a checkpoint that one was merged into"});
   }
   const Index dim = model.config.text_dim;
   const TextFeatures features = file.empty() ? TextFeatures::hashed(dim) : TextFeatures::load(file, dim);

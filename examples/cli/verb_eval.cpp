@@ -26,24 +26,19 @@ struct EvalOptions {
 /// The split that was asked for; else the test split where the data set has one, else the validation split. Throws
 /// ConfigError, which says what there is, where it has no items.
 Split choose_split(const Manifest& manifest, const std::string& asked) {
-  std::array<Index, 3> items{};
-  for (const ManifestItem& item : manifest.items) ++items[static_cast<std::size_t>(item.split)];
-  const auto has = [&](Split split) { return items[static_cast<std::size_t>(split)] > 0; };
+  const auto has = [&](Split split) {
+    return std::any_of(manifest.items.begin(), manifest.items.end(),
+                       [&](const ManifestItem& item) { return item.split == split; });
+  };
   Split split = has(Split::test) ? Split::test : Split::val;
   for (const Split candidate : {Split::train, Split::val, Split::test}) {
     if (asked == to_string(candidate)) split = candidate;
   }
   if (has(split)) return split;
-  std::string found;
-  for (const Split other : {Split::train, Split::val, Split::test}) {
-    if (!has(other)) continue;
-    found += (found.empty() ? "" : ", ") + to_string(other) + " (" +
-             std::to_string(items[static_cast<std::size_t>(other)]) + " images)";
-  }
   throw ConfigError(ErrorText{.what = asked.empty() ? "the data set has neither a split \"test\" nor a split \"val\""
                                                     : "the data set has no split \"" + asked + "\"",
                               .where = manifest.file.string(),
-                              .found = found,
+                              .found = split_counts(manifest) + " images",
                               .advice = "choose one of them with --split"});
 }
 
@@ -99,7 +94,7 @@ int eval(const EvalOptions& options) {
     print_json(json);
     return 0;
   }
-  std::printf("%s, split %s, %s images; adapter: %s; device: %s; text features: %s\n\n%sloss %s; %s\n",
+  std::printf("%s, split %s, %s images; adapter: %s; device: %s; text features: %s\n\n%sloss %s: %s\n",
               options.data.string().c_str(), to_string(split).c_str(), with_commas(data.items()).c_str(),
               recipe.c_str(), to_string(options.device), features.source().c_str(), scores.report.text().c_str(),
               as_decimal(scores.loss(), 6).c_str(), evaluation_loss_definition);

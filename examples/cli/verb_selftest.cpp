@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <ssam/core/context.hpp>
 
 #include "../selftest/replay_preparation.hpp"
 #include "console.hpp"
@@ -77,6 +78,7 @@ int run_selftest(const SelftestOptions& options) {
   if (!std::filesystem::is_directory(options.golden)) {
     throw IoError(ErrorText{.what = "no such folder", .where = options.golden.string()});
   }
+  const Context<Cpu> checked(options.threads);  // SSAM_THREADS that is no number is not the recordings' fault
   // The replays make contexts of their own, which ask the environment.
   if (options.threads > 0) ::setenv("SSAM_THREADS", std::to_string(options.threads).c_str(), 1);
   const Outcome outcome = replay_folder(options.golden, options.device);

@@ -196,6 +196,7 @@ int train(TrainArguments arguments) {
   info.base_hash = checkpoint.hash;
   info.config = config;
   info.labels = manifest.labels;
+  check_out(arguments);  // another run may have come and gone while the model was loaded
   Progress progress("training: step");
   EpochLog epochs(arguments.out, log);
   const auto report = [&](const TrainProgress& at) {
@@ -249,7 +250,8 @@ void add_train(Program& program) {
       "An image comes with all its labels and is encoded once for them; --batch is a multiple of their number");
   add_whole(*verb, "--accumulate", options.accumulate,
             "Batches of one optimiser step; not one large batch: dice and batch norm are of each batch", 1, most);
-  add_real(*verb, "--lr", options.lr, "Learning rate of AdamW", Real::positive);
+  add_real(*verb, "--lr", options.lr, "Learning rate of AdamW", Real::positive)
+      ->take_last();  // so that a command that diverged goes on with what its error adds to it
   add_real(*verb, "--weight-decay", options.weight_decay, "Weight decay of AdamW", Real::not_negative);
   add_real(*verb, "--clip", options.clip_norm, "Longest gradient; 0: any", Real::not_negative);
   verb->add_option("--schedule", arguments->schedule, "constant, step or cosine")

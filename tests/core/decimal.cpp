@@ -38,6 +38,7 @@ TEST_CASE("SSAM_THREADS is a number of threads or an error") {
   for (const char* text : {"", "abc", "-1", "0", "2.5", "4097", "65536", "99999999999999999999", "0x2", "2 "}) {
     ::setenv("SSAM_THREADS", text, 1);
     CHECK_THROWS_WITH_AS(Context<Cpu>(), doctest::Contains("SSAM_THREADS"), ConfigError);
+    CHECK_THROWS_AS(Context<Cpu>(4097), ConfigError);
     CHECK(Context<Cpu>(2).threads() == 2);  // asked for: the variable does not matter
   }
   if (before == nullptr) {

@@ -99,6 +99,7 @@ TEST_CASE("I1 PNG: 0 x N") {
 TEST_CASE("I1 PNG: 2^31 wide") {
   CHECK(test::contains(refusal(Png{.width = 1u << 31}.bytes()), "too large"));
   CHECK(test::contains(refusal(Png{.width = 0xFFFFFFFFu, .height = 0xFFFFFFFFu}.bytes()), "too large"));
+  CHECK(test::contains(refusal(Png{.width = (1u << 20) + 1}.bytes()), "at most 2^20"));
 }
 
 TEST_CASE("I1 PNG: IDAT bomb, more pixels than the file can hold") {

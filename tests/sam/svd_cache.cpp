@@ -77,8 +77,14 @@ TEST_CASE("SVD factors are computed once, and never taken from a wrong file") {
       CHECK(prepare_and_compare(checkpoint, base, expected).computed == layers);
       CHECK(test::read_text(cache) == good);
     }
+  }
+  SUBCASE("another file of this name stays") {
     save_sealed(cache, StateDict{});
-    CHECK(prepare_and_compare(checkpoint, base, expected).computed == layers);
+    const SvdCacheReport report = prepare_and_compare(checkpoint, base, expected);
+    CHECK(report.computed == layers);
+    CHECK_FALSE(report.written);
+    CHECK(test::contains(report.note, "another file has their name"));
+    CHECK(load_sealed(cache).tensors.empty());
   }
   SUBCASE("another precision") {
     StateDict state = load_safetensors(cache);
@@ -103,5 +109,5 @@ TEST_CASE("a place where no cache can be written is no error") {
   const SvdCacheReport report = prepare_and_compare(folder / "no such folder/sam.pth", base, expected);
   CHECK_FALSE(report.written);
   CHECK(report.computed == 10);
-  CHECK(test::contains(report.note, "cannot create"));
+  CHECK(test::contains(report.note, "folder is not there"));
 }

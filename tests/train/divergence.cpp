@@ -90,6 +90,47 @@ TEST_CASE("a validation that is not finite ends the run: it is no best epoch, an
   CHECK(std::isfinite(result.best_dice));
 }
 
+TEST_CASE("what steps at a huge rate have made of a model is not gone on from: the files of before them are") {
+  test::SmallRun<NormTuning> run;
+  run.options.epochs = 5;
+  run.options.schedule = {.kind = Schedule::step, .step_epochs = 2, .step_factor = 1e3};  // 1e-2, 1e-2, 10, 10, 1e4
+  const std::filesystem::path out = run.folder / "out";
+  for (const Index every : {0, 1}) {
+    CAPTURE(every);
+    run.options.checkpoint_every = every;
+    auto model = run.start(), short_run = run.start(), low = run.start(), resumed = run.start();
+    double lower = 0;
+    try {
+      run.run(model, "out", false, 1, [&](const TrainProgress& at) {
+        if (at.epoch == 4 && at.step % 2 == 0) model.sam.image_encoder.pos_embed.value.data()[0] = std::nanf("");
+      });
+      FAIL("NaN was trained");
+    } catch (const DivergedError& error) {
+      CAPTURE(error.what());
+      CHECK(error.resumable);
+      CHECK(test::contains(error.what(), "before steps of that size"));
+      lower = error.lr;
+    }
+    // As if it had ended after its second epoch.
+    run.options.epochs = 2;
+    run.run(short_run, "short");
+    run.options.epochs = 5;
+    for (const char* kind : {"best", "last"}) {
+      CHECK(test::read_text(out / kind / adapter_weights_file) ==
+            test::read_text((run.folder / "short") / kind / adapter_weights_file));
+    }
+    TrainOptions before = run.options;
+    run.options.lr = lower;
+    run.options.changed = {"lr"};
+    run.run(low, "short", true);
+    run.run(resumed, "out", true);
+    CHECK(test::everything(resumed).tensors == test::everything(low).tensors);
+    CHECK(test::metrics(out) == test::metrics(run.folder / "short"));
+    CHECK_FALSE(std::filesystem::exists(out / "set_aside"));
+    run.options = before;
+  }
+}
+
 TEST_CASE("weights that are broken from the start are named; the learning rate is not blamed") {
   test::SmallRun<NormTuning> run;
   auto model = run.start();
@@ -103,7 +144,7 @@ TEST_CASE("weights that are broken from the start are named; the learning rate i
     CHECK(test::contains(error.what(), "not finite in image_encoder.blocks.1.mlp.lin1.weight"));
     CHECK_FALSE(test::contains(error.what(), "kept"));
   }
-  CHECK_FALSE(std::filesystem::exists((run.folder / "out") / "last"));
+  CHECK_FALSE(RunFolder(run.folder / "out").holds_run());
 }
 
 TEST_CASE("nothing that is not finite is written as an adapter or a run's state") {

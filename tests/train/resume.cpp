@@ -274,5 +274,5 @@ TEST_CASE("a run and its adapter know their text features by content") {
   run.options.epochs = 3;
   run.features = write("text.safetensors", 0.25f);
   auto other = run.start();
-  CHECK(test::contains(test::message_of<MismatchError>([&] { run.run(other, "out", true); }), "'text_hash'"));
+  CHECK(test::contains(test::message_of<MismatchError>([&] { run.run(other, "out", true); }), "'text_features'"));
 }

@@ -41,6 +41,13 @@ inline int default_threads() {
   return 1;
 #endif
 }
+
+inline int checked_threads(int threads) {
+  if (threads <= max_threads) return threads;
+  throw ConfigError(ErrorText{.what = "too many threads",
+                              .expected = "at most " + std::to_string(max_threads),
+                              .found = std::to_string(threads)});
+}
 }  // namespace detail
 
 /// The part of a context that every device has: a pool of host threads, the mode and the randomness.
@@ -89,10 +96,10 @@ class HostContext {
   Random random;
 
  protected:
-  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores); at most max_threads. Throws ConfigError when
-  /// `SSAM_THREADS` is no number of threads.
+  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores). Throws ConfigError for more than max_threads and
+  /// when `SSAM_THREADS` is no number of threads.
   explicit HostContext(int threads, std::uint64_t seed)
-      : random(seed), threads_(threads > 0 ? std::min(threads, max_threads) : detail::default_threads()) {
+      : random(seed), threads_(threads > 0 ? detail::checked_threads(threads) : detail::default_threads()) {
     use_threads();
   }
   /// Libraries below (GEMM providers) follow the same pool.

@@ -43,7 +43,8 @@ class Dataset {
     if (items_.empty()) {
       throw ConfigError(ErrorText{.what = "the split \"" + to_string(split) + "\" has no items",
                                   .where = manifest_.file.string(),
-                                  .found = split_counts(manifest_)});
+                                  .found = split_counts(manifest_),
+                                  .advice = "choose one of these, or name the split in the manifest"});
     }
     if (image_size <= 0) throw ConfigError("the image size of a data set must be positive");
     cache_.resize(items_.size());

@@ -80,7 +80,8 @@ class ByteSource {
                               .found = S_ISDIR(status.st_mode)    ? "a directory"
                                        : S_ISFIFO(status.st_mode) ? "a FIFO"
                                        : S_ISSOCK(status.st_mode) ? "a socket"
-                                                                  : "a device"});
+                                                                  : "a device",
+                              .advice = S_ISDIR(status.st_mode) ? "name a file in it" : ""});
     }
     ByteSource source(name, static_cast<std::uint64_t>(status.st_size));
     source.descriptor_ = std::move(descriptor);

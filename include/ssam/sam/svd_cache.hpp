@@ -44,6 +44,15 @@ inline StateDict read_svd_cache(const std::filesystem::path& file, const std::st
   return {};
 }
 
+/// Whether the file is somebody's, but no cache: it is not to be replaced. A damaged cache is nobody's.
+inline bool is_foreign(const std::filesystem::path& file) {
+  try {
+    return load_safetensors(file).metadata["format"] != svd_cache_format;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 /// Gives a layer its factors from the cache; false when they are not there in this precision and of these shapes.
 template <class Scalar, class Device, class Layer>
 bool set_cached_factors(Layer& layer, const std::string& name, const StateDict& cache) {
@@ -64,7 +73,8 @@ bool set_cached_factors(Layer& layer, const std::string& name, const StateDict& 
 
 /// `prepare` with a memory: factors come from `<checkpoint>.svd.safetensors` where that file's record of the base hash
 /// and of its own content are right; what is missing is computed on all cores and the file is written anew. A stale or
-/// damaged file is never used; a folder that cannot be written is no error (see the report's note).
+/// damaged file is never used; a folder that cannot be written is no error (see the report's note), nor is a file of
+/// this name that is no cache: it stays.
 template <class Scalar, class Device, class Recipe>
 SvdCacheReport prepare_cached(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model,
                               const std::filesystem::path& checkpoint, const std::string& base_hash) {
@@ -97,6 +107,11 @@ SvdCacheReport prepare_cached(Context<Device>& context, SsamModel<Scalar, Device
       }
     });
     try {
+      if (detail::is_foreign(report.file)) {
+        throw IoError(ErrorText{.what = "the factors are not kept: another file has their name",
+                                .where = report.file.string(),
+                                .advice = "move it away"});
+      }
       save_sealed(report.file, std::move(state));
       report.written = true;
     } catch (const IoError& error) {

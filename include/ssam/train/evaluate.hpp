@@ -12,7 +12,7 @@ namespace ssam {
 /// Said beside every evaluation's loss: the published code has the mean over batches of the loss of a whole batch,
 /// whose dice term depends on how the samples are grouped.
 inline constexpr const char* evaluation_loss_definition =
-    "loss = mean over (image, label) samples of each sample's own dice + focal loss at the model's image size; it does "
+    "mean over (image, label) samples of each sample's own dice + focal loss at the model's image size; it does "
     "not depend on the batch.";
 
 /// Scores of a model on one split. Sums, so that those of several processes can be added.

@@ -49,6 +49,35 @@ class RunFolder {
     }
   }
 
+  /// Keeps a copy of the state and the adapters, unless there is one. Throws IoError.
+  void set_aside() const {
+    if (std::filesystem::exists(aside() / state().filename())) return;
+    copying([&] {
+      const std::filesystem::path unfinished = aside() / "unfinished";
+      std::filesystem::remove_all(aside());
+      std::filesystem::create_directories(aside());
+      copy_adapters(path_, aside());
+      std::filesystem::copy_file(state(), unfinished);
+      std::filesystem::rename(unfinished, aside() / state().filename());  // the copy is whole from here on
+    });
+  }
+
+  /// Puts the copy back in place, where there is one: whether there was. Throws IoError.
+  bool bring_back() const {
+    if (!std::filesystem::exists(aside() / state().filename())) return false;
+    copying([&] {
+      copy_adapters(aside(), path_);
+      std::filesystem::rename(aside() / state().filename(), state());
+      std::filesystem::remove_all(aside());
+    });
+    return true;
+  }
+
+  /// Removes the copy. Throws IoError.
+  void forget_aside() const {
+    copying([&] { std::filesystem::remove_all(aside()); });
+  }
+
   /// Cuts metrics.jsonl to the first epochs: later ones will be done again. Throws IoError.
   void keep_metrics(Index epochs) const {
     std::string kept;
@@ -66,6 +95,25 @@ class RunFolder {
   }
 
  private:
+  std::filesystem::path aside() const { return path_ / "set_aside"; }
+
+  template <class F>
+  void copying(const F& f) const {
+    try {
+      f();
+    } catch (const std::filesystem::filesystem_error& error) {
+      throw IoError(ErrorText{
+          .what = "cannot copy the files of the run", .where = aside().string(), .found = error.code().message()});
+    }
+  }
+
+  static void copy_adapters(const std::filesystem::path& from, const std::filesystem::path& to) {
+    for (const char* name : {"best", "last"}) {
+      std::filesystem::remove_all(to / name);
+      if (std::filesystem::exists(from / name)) std::filesystem::copy(from / name, to / name);
+    }
+  }
+
   /// Names of the folders beside this one that hold a run.
   std::vector<std::string> runs_beside() const {
     std::vector<std::string> names;

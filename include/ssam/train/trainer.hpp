@@ -88,11 +88,13 @@ class Trainer {
         const bool epoch_ends = at_.batch == plan_.batches();
         if (!epoch_ends && options_.checkpoint_every > 0 && at_.step % options_.checkpoint_every == 0) {
           require_sound();
+          begin_saving();
           save_state();
         }
       }
       end_epoch();
     }
+    out_.forget_aside();
     TrainResult result{.epochs = at_.epoch,
                        .steps = at_.step,
                        .train_loss = at_.train_loss,
@@ -153,7 +155,7 @@ class Trainer {
     json["config"] = to_json(model_.sam.config);
     json["preparation"] = to_json(data_.preparation());
     json["labels"] = data_.labels();
-    json["text_hash"] = features_.hash();
+    json["text_features"] = features_.hash();
     return json;
   }
 
@@ -169,6 +171,7 @@ class Trainer {
       context_.random.set_state(at_.random);
     } else {
       context_.random = Random(options_.seed);
+      out_.forget_aside();
       save_state();
     }
     out_.keep_metrics(at_.epoch);
@@ -223,6 +226,7 @@ class Trainer {
     const double norm = optimizer_.gradient_norm(context_);
     require_finite(norm, "the gradient");
     confirmed_ = true;
+    largest_rate_ = std::max(largest_rate_, lr_);
     ++at_.step;
     at_.loss_sum += loss * static_cast<double>(samples);
     at_.loss_samples += samples;
@@ -244,6 +248,7 @@ class Trainer {
 
   /// Ends the run. Nothing that is not finite was saved.
   [[noreturn]] void diverge(const std::string& what, const std::string& found, Index step) const {
+    if (at_.step == 0 && !confirmed_) std::filesystem::remove(out_.state());  // there is no run to keep
     const auto number = [](double value) {
       char text[40];
       std::snprintf(text, sizeof text, "%g", value);
@@ -252,10 +257,12 @@ class Trainer {
     // A tenth, and where a schedule or a slip made the rate large, what S-SAM is trained with.
     const double lower = options_.lr * std::min(0.1, 1e-4 / lr_);
     const std::string advised = "a learning rate of " + number(lower) + " or less";
-    const std::string folder = out_.path().string(), weight = confirmed_ ? "" : not_finite_weight(model_);
+    const bool back = out_.bring_back(), resumable = back || confirmed_;
+    const std::string folder = out_.path().string(), weight = resumable ? "" : not_finite_weight(model_);
     std::string advice;
-    if (confirmed_) {
-      advice = "the state before it is kept in " + folder + ": resume it with " + advised;
+    if (resumable) {
+      advice = (back ? "the state before steps of that size is kept in " : "the state before it is kept in ") + folder +
+               ": resume it with " + advised;
     } else if (!weight.empty()) {
       advice = "the weights that training began with are not finite in " + weight + ": give others";
     } else if (at_.step == 0) {
@@ -268,7 +275,16 @@ class Trainer {
                                   .where = "epoch " + std::to_string(at_.epoch + 1) + ", step " + std::to_string(step),
                                   .found = found + ", at a learning rate of " + number(lr_),
                                   .advice = advice},
-                        confirmed_, lower);
+                        resumable, lower);
+  }
+
+  /// AdamW moves a weight by about the rate in every step. What steps beyond this have made of a model may be finite
+  /// and yet too far gone: the files of before them are kept until the run ends.
+  static constexpr double large_rate = 0.1;
+
+  void begin_saving() {
+    if (largest_rate_ > large_rate) out_.set_aside();
+    largest_rate_ = 0;
   }
 
   /// Refuses to save a model that cannot be gone on from: nothing in it may be NaN or infinite, nor its loss on the
@@ -330,6 +346,7 @@ class Trainer {
     at_.train_loss = at_.loss_sum / static_cast<double>(at_.loss_samples);
     at_.loss_sum = 0;
     at_.loss_samples = 0;
+    begin_saving();
     const bool improved = (validates || validation_ == nullptr) && take_if_best(scores);
     const double now = seconds();
     out_.append_metrics(epoch_metrics(at_, options_, lr_, now - at_.epoch_start, scores));
@@ -388,7 +405,7 @@ class Trainer {
   std::string change_;                          // what a resumed run was told to do otherwise
   bool confirmed_ = false;                      // a step from the saved state was finite
   std::vector<Index> order_;                    // of the current epoch's samples, or images
-  double lr_ = 0;
+  double lr_ = 0, largest_rate_ = 0;            // of the last step; of those since a state was saved
   std::chrono::steady_clock::time_point begun_;
   double seconds_before_ = 0;
   Index first_step_ = 0;
