@@ -88,7 +88,7 @@ expect 0 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data 
 sed 's/"test"/"train"/g; s/"val"/"train"/g' data/manifest.json >data/train_only.json
 expect 1 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data data/train_only.json
 one_clear_line
-complains "train (16 images)"
+complains "16 train, 0 val, 0 test images"
 expect 1 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data data/train_only.json --split val
 complains 'no split "val"'
 expect 0 "$ssam" eval --checkpoint base.safetensors --adapter whole/best --data data/train_only.json --split train

@@ -130,16 +130,15 @@ inline double percentile(std::span<const std::uint64_t> histogram, double percen
 /// (0: the file does not say).
 inline IntensityRange intensity_range(std::span<const std::uint16_t> values, int bits, int significant,
                                       const Intensity& intensity) {
-  using Rule = Intensity::Rule;
-  if (intensity.rule == Rule::window) return {intensity.low, intensity.high, "window"};
-  if (intensity.rule == Rule::automatic && bits <= 8) return {0, 255, "8 bits"};
-  if (intensity.rule == Rule::automatic && significant > 0 && significant <= bits) {
+  if (intensity.rule == Intensity::Rule::window) return {intensity.low, intensity.high, "window"};
+  if (intensity.rule == Intensity::Rule::automatic && bits <= 8) return {0, 255, "8 bits"};
+  if (intensity.rule == Intensity::Rule::automatic && significant > 0 && significant <= bits) {
     // PNG wants values spread over all bits; many write them as they are.
     const auto most = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
     const double raw = std::ldexp(1.0, significant) - 1;
     return {0, most <= raw ? raw : std::ldexp(1.0, bits) - 1, "the file says " + std::to_string(significant) + " bits"};
   }
-  const bool chosen = intensity.rule == Rule::percentile;
+  const bool chosen = intensity.rule == Intensity::Rule::percentile;
   const double low = chosen ? intensity.low : 0.5, high = chosen ? intensity.high : 99.5;
   std::vector<std::uint64_t> histogram(65536);
   for (const std::uint16_t value : values) ++histogram[value];
