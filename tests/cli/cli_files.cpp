@@ -7,12 +7,15 @@
 //     cli_files metadata FILE.safetensors KEY VALUE OUT   one entry of the metadata changed
 //     cli_files fill VALUE OUT.npy EXTENT...              an array of one value
 //     cli_files enlarged M.npy L.npy INDEX TOLERANCE      exit 1 unless mask INDEX of L is M, enlarged bilinearly
+//     cli_files picture KIND SIZE OUT                     a picture or mask, see draw()
 //     cli_files features OUT.safetensors DIM LABEL...     text features, different for every label
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <opencv2/imgcodecs.hpp>
+#include <opencv2/imgproc.hpp>
 #include <ssam/io/npy.hpp>
 #include <ssam/io/safetensors.hpp>
 
@@ -62,6 +65,37 @@ int close_enlarged(const ssam::HostTensor& mask, const ssam::HostTensor& logits,
   return close(enlarged(mask, side), ssam::HostTensor::from(ssam::Shape{side, side}, one), tolerance);
 }
 
+/// noise, deep (12 bits in 16, dark to light), square (a mask of one label, its middle quarter), lesion (one pixel),
+/// alpha (the square drawn in transparency), blurred (its edges smoothed), values (a square of 10 in one of 20), blank.
+cv::Mat draw(const std::string& kind, int size) {
+  const cv::Rect middle(size / 4, size / 4, size / 2, size / 2);
+  cv::Mat mask(size, size, CV_8UC1, cv::Scalar(0));
+  if (kind == "noise") {
+    cv::Mat noise(size, size, CV_8UC3);
+    cv::randu(noise, 0, 255);
+    noise(middle) *= 0.3;
+    return noise;
+  }
+  if (kind == "deep") {
+    cv::Mat deep(size, size, CV_16UC1);
+    for (int i = 0; i < size * size; ++i)
+      deep.at<std::uint16_t>(i / size, i % size) = std::uint16_t(i * 4095L / (size * size));
+    return deep;
+  }
+  if (kind == "square" || kind == "blurred" || kind == "alpha") mask(middle).setTo(255);
+  if (kind == "blurred") cv::GaussianBlur(mask, mask, {7, 7}, 2);
+  if (kind == "lesion") mask.at<std::uint8_t>(size / 2 + 1, size / 2 + 1) = 255;
+  if (kind == "values") {
+    mask(middle).setTo(20);
+    mask(cv::Rect(size / 2, size / 2, size / 8, size / 8)).setTo(10);
+  }
+  if (kind != "alpha") return mask;
+  const cv::Mat black(size, size, CV_8UC1, cv::Scalar(0));
+  cv::Mat drawn;
+  cv::merge(std::vector<cv::Mat>{black, black, black, mask}, drawn);
+  return drawn;
+}
+
 int run(const std::vector<std::string>& words) {
   const std::string& verb = words[1];
   if (verb == "tensor" && words.size() == 5) {
@@ -95,6 +129,9 @@ int run(const std::vector<std::string>& words) {
   } else if (verb == "enlarged" && words.size() == 6) {
     return close_enlarged(ssam::load_npy(words[2]), ssam::load_npy(words[3]), std::atoi(words[4].c_str()),
                           std::atof(words[5].c_str()));
+  } else if (verb == "picture" && words.size() == 5) {
+    cv::theRNG().state = std::hash<std::string>{}(words[4]);  // another name is another picture
+    return cv::imwrite(words[4], draw(words[2], std::atoi(words[3].c_str()))) ? 0 : 1;
   } else if (verb == "features" && words.size() > 4) {
     ssam::StateDict state;
     const auto dim = static_cast<std::size_t>(std::atoi(words[3].c_str()));
