@@ -24,8 +24,7 @@ class ModelRunner final : public Runner {
   void randomize(std::uint64_t seed) override { ssam::randomize(model_, Random(seed)); }
 
   void load(StateDict weights, const std::string& source, std::uint64_t seed) override {
-    initialize_adapters(model_, Random(seed));
-    load_weights(model_, std::move(weights), source);
+    load_weights(model_, std::move(weights), source, Random(seed));
   }
 
   std::string prepare(const std::filesystem::path& checkpoint, const std::string& hash) override {

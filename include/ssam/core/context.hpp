@@ -50,7 +50,8 @@ inline int checked_threads(int threads) {
 }
 }  // namespace detail
 
-/// The part of a context that every device has: a pool of host threads, the mode and the randomness.
+/// The part of a context that every device has: a pool of host threads, the mode and the randomness. The number of
+/// threads is the context's own: OpenMP's settings, which the rest of the program sees, stay as they are.
 class HostContext {
  public:
   int threads() const { return threads_; }
@@ -99,15 +100,7 @@ class HostContext {
   /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores). Throws ConfigError for more than max_threads and
   /// when `SSAM_THREADS` is no number of threads.
   explicit HostContext(int threads, std::uint64_t seed)
-      : random(seed), threads_(threads > 0 ? detail::checked_threads(threads) : detail::default_threads()) {
-    use_threads();
-  }
-  /// Libraries below (GEMM providers) follow the same pool.
-  void use_threads() const {
-#if defined(_OPENMP)
-    omp_set_num_threads(threads_);
-#endif
-  }
+      : random(seed), threads_(threads > 0 ? detail::checked_threads(threads) : detail::default_threads()) {}
 
  private:
   int threads_;
@@ -127,7 +120,6 @@ class Context<Cpu> : public HostContext {
       Context<Cpu> own(1);
       f(own, i);
     });
-    use_threads();  // the task contexts set theirs
   }
 
   /// Waits until everything asked of the device is done: on the host it always is.

@@ -107,12 +107,37 @@ std::optional<std::vector<Scalar>> from_checkpoint(const HostTensor& stored, con
   return values;
 }
 
-/// Loads a checkpoint (names normalised to SAM's own) into a model, all or nothing: everything is staged and checked
-/// first. Adapters and TAL may be missing (they then stay as initialised); relative positions may be left over for a
-/// model that has none. Positional tables are resized to the model's image size. `source` names the file in messages.
-/// Throws MismatchError with a diagnosis otherwise, FormatError for weights that are NaN or infinite.
+/// Sets every adapter to its start (it then changes nothing) and TAL to PyTorch's initialisation.
 template <class Scalar, class Device, class Recipe>
-void load_weights(SsamModel<Scalar, Device, Recipe>& model, StateDict state, const std::string& source) {
+void initialize_adapters(SsamModel<Scalar, Device, Recipe>& model, Random random) {
+  walk_layers(model, [&](const Path&, auto& layer) {
+    if constexpr (requires { layer.initialize(random); }) layer.initialize(random);
+  });
+  const auto uniform = [&](auto& parameter, double bound) {
+    std::vector<Scalar> values(static_cast<std::size_t>(parameter.value.size()));
+    for (Scalar& value : values) value = static_cast<Scalar>(random.uniform(-bound, bound));
+    parameter.value = Tensor<Scalar, Device>(parameter.value.shape(), values);
+  };
+  auto& text = model.text_affine;
+  const double bound = 1 / std::sqrt(static_cast<double>(model.sam.config.text_dim));
+  uniform(text.linear.weight, bound);
+  uniform(text.linear.bias, bound);
+  const std::vector<Scalar> ones(static_cast<std::size_t>(text.weight.value.size()), Scalar(1));
+  text.weight.value = Tensor<Scalar, Device>(text.weight.value.shape(), ones);
+  text.bias.value = Tensor<Scalar, Device>(text.bias.value.shape());
+  text.running_mean.value = Tensor<Scalar, Device>(text.running_mean.value.shape());
+  text.running_var.value = Tensor<Scalar, Device>(text.running_var.value.shape(), ones);
+  text.num_batches_tracked.value = Tensor<Scalar, Device>(Shape{});
+}
+
+/// Loads a checkpoint (names normalised to SAM's own) into a model, all or nothing: everything is staged and checked
+/// first. Adapters and TAL may be missing: they are then at their start, drawn from `random` (`initialize_adapters`),
+/// and the model answers as the checkpoint does. Relative positions may be left over for a model that has none.
+/// Positional tables are resized to the model's image size. `source` names the file in messages. Throws MismatchError
+/// with a diagnosis otherwise, FormatError for weights that are NaN or infinite.
+template <class Scalar, class Device, class Recipe>
+void load_weights(SsamModel<Scalar, Device, Recipe>& model, StateDict state, const std::string& source,
+                  Random random = Random(0)) {
   const CheckpointDescription description = describe_checkpoint(state);
   if (!is_whole_sam(state)) throw_not_sam(state, source);
   std::vector<std::function<void()>> commits;
@@ -148,31 +173,9 @@ void load_weights(SsamModel<Scalar, Device, Recipe>& model, StateDict state, con
     throw_mismatch(source, description, model.sam.config, missing, unexpected, misshapen);
   }
   if (!nonfinite.empty()) detail::throw_nonfinite(source, nonfinite);
+  initialize_adapters(model, random);
   for (auto& commit : commits) commit();
   model.forget_positions();
-}
-
-/// Sets every adapter to its start (it then changes nothing) and TAL to PyTorch's initialisation.
-template <class Scalar, class Device, class Recipe>
-void initialize_adapters(SsamModel<Scalar, Device, Recipe>& model, Random random) {
-  walk_layers(model, [&](const Path&, auto& layer) {
-    if constexpr (requires { layer.initialize(random); }) layer.initialize(random);
-  });
-  const auto uniform = [&](auto& parameter, double bound) {
-    std::vector<Scalar> values(static_cast<std::size_t>(parameter.value.size()));
-    for (Scalar& value : values) value = static_cast<Scalar>(random.uniform(-bound, bound));
-    parameter.value = Tensor<Scalar, Device>(parameter.value.shape(), values);
-  };
-  auto& text = model.text_affine;
-  const double bound = 1 / std::sqrt(static_cast<double>(model.sam.config.text_dim));
-  uniform(text.linear.weight, bound);
-  uniform(text.linear.bias, bound);
-  const std::vector<Scalar> ones(static_cast<std::size_t>(text.weight.value.size()), Scalar(1));
-  text.weight.value = Tensor<Scalar, Device>(text.weight.value.shape(), ones);
-  text.bias.value = Tensor<Scalar, Device>(text.bias.value.shape());
-  text.running_mean.value = Tensor<Scalar, Device>(text.running_mean.value.shape());
-  text.running_var.value = Tensor<Scalar, Device>(text.running_var.value.shape(), ones);
-  text.num_batches_tracked.value = Tensor<Scalar, Device>(Shape{});
 }
 
 /// Fills a model with random weights (the start of a pre-training, or a stand-in of the right size): weights uniform in

@@ -14,18 +14,6 @@ namespace ssam::ops {
 
 namespace detail {
 
-/// While it lives, libraries called from this thread see a pool of one thread.
-class SingleThread {
- public:
-#if defined(_OPENMP)
-  SingleThread() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~SingleThread() { omp_set_num_threads(threads_); }
-
- private:
-  int threads_;
-#endif
-};
-
 /// C = alpha op(A) op(B) + beta C on the calling thread; row-major, C is m x n, the inner extent is k. fp32 goes to
 /// oneDNN where the build found it, everything else to Eigen. The one place that knows a GEMM provider.
 template <class S>

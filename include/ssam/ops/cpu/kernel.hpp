@@ -9,6 +9,20 @@
 /// thread count.
 namespace ssam::ops::detail {
 
+/// While it lives, libraries called from this thread see a pool of one thread: how they cut their work would depend on
+/// the number of threads. What the thread's pool was before comes back at the end.
+class SingleThread {
+ public:
+#if defined(_OPENMP)
+  SingleThread() : threads_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  SingleThread(const SingleThread&) = delete;
+  ~SingleThread() { omp_set_num_threads(threads_); }
+
+ private:
+  int threads_;
+#endif
+};
+
 /// Elements one work item of an elementwise op handles.
 inline constexpr Index element_grain = Index{1} << 14;
 

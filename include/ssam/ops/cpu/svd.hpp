@@ -21,6 +21,7 @@ void svd(Context<Cpu>&, In<S, Cpu> a, TensorView<S, Cpu> u, TensorView<S, Cpu> s
   if (!matrix.allFinite()) {
     throw ConfigError(ErrorText{.what = "a matrix to factor holds values that are not finite", .where = "svd"});
   }
+  [[maybe_unused]] const detail::SingleThread guard;
   const Eigen::BDCSVD<Matrix> factors(matrix, Eigen::ComputeThinU | Eigen::ComputeThinV);
   if (factors.info() != Eigen::Success) throw Error("the singular value decomposition did not converge");
   Eigen::Map<RowMajor>(u.data(), m, r) = factors.matrixU().template cast<S>();
