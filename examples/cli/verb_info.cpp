@@ -35,10 +35,11 @@ Json shape_json(const Shape& shape) {
   return list;
 }
 
-Json describe_json(const CheckpointDescription& found, const StateDict& state) {
+/// `other`: what the file is where it is no SAM checkpoint.
+Json describe_json(const CheckpointDescription& found, const std::string& other) {
   Json json{{"backbone", found.backbone()}};
   if (!found.is_sam()) {
-    json["found"] = describe_other(state).what;
+    json["found"] = other;
     return json;
   }
   json["embed_dim"] = found.embed_dim;
@@ -70,11 +71,13 @@ int info(const InfoOptions& options) {
   }
   const auto nonfinite = state.nonfinite();
   StateDict normal = state;
+  std::string other;
   try {
     normal = normalize_names(std::move(normal));
+    other = describe_other(normal).what;
   } catch (const MismatchError& error) {  // no model can be opened from it; its tensors can be listed
     normal = state;
-    normal.notes.push_back(error.what());
+    other = error.what();
   }
   const std::string hash = content_hash(normal);
   const CheckpointDescription found = describe_checkpoint(normal);
@@ -87,7 +90,7 @@ int info(const InfoOptions& options) {
     }
     json["elements"] = elements;
     json["bytes"] = bytes;
-    json["model"] = describe_json(found, normal);
+    json["model"] = describe_json(found, other);
     json["metadata"] = state.metadata;
     json["notes"] = normal.notes;
     json["skipped"] = normal.skipped;
@@ -104,7 +107,7 @@ int info(const InfoOptions& options) {
                 with_commas(count.second).c_str());
   }
   std::printf("  content hash  %s\n  model         %s\n", hash.c_str(), found.backbone().c_str());
-  const Json described = describe_json(found, normal);
+  const Json described = describe_json(found, other);
   for (const auto& [key, value] : described.items()) {
     if (key != "backbone") std::printf("    %-12s  %s\n", key.c_str(), value.dump().c_str());
   }

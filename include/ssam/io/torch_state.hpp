@@ -78,15 +78,15 @@ class TorchStateFinder {
   }
 
   [[noreturn]] void fail_without_tensors(const PickleValue& level) {
-    std::string names;
+    std::string entries = std::to_string(state_.skipped.size()) + " other entries";
+    for (std::size_t i = 0; i < state_.skipped.size() && i < 3; ++i)
+      entries += (i == 0 ? ": " : "; ") + state_.skipped[i];
     bool of_optimizer = false;
     for_each(level, [&](const std::string& name, const PickleValue&) {
       of_optimizer = of_optimizer || name == "param_groups";
-      if (names.size() < 100) names += (names.empty() ? "" : ", ") + shown(name);
     });
-    if (of_optimizer) fail("this is the state of an optimizer, without the model's weights", names);
-    fail("the checkpoint holds no tensor",
-         names.empty() ? "an empty dictionary" : std::to_string(state_.skipped.size()) + " other entries: " + names);
+    if (of_optimizer) fail("this is the state of an optimizer, without the model's weights", entries);
+    fail("the checkpoint holds no tensor", state_.skipped.empty() ? "an empty dictionary" : entries);
   }
 
   void skip(const std::string& name, const std::string& reason) {

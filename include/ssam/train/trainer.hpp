@@ -414,10 +414,11 @@ class Trainer {
 }  // namespace detail
 
 /// Trains what the recipe trains and leaves in `out`: `metrics.jsonl` (a line per epoch), `best/` and `last/`
-/// (adapters; best by TrainOptions::best_by) and `run_state.safetensors`, which is there before the first step. With
-/// `resume`, a run that was interrupted (or killed) goes on from its last saved state and ends bit for bit as if it had
-/// not been; it knows its settings, its data, text features and base by content. Without `resume` it starts anew and
-/// replaces an earlier run's files. The result does not depend on the number of threads.
+/// (adapters; best by TrainOptions::best_by) and `run_state.safetensors`, which is there before the first step; while a
+/// run takes steps at a rate that is large beyond use (Trainer::large_rate), `set_aside/` holds what there was before
+/// them. With `resume`, a run that was interrupted (or killed) goes on from its last saved state and ends bit for bit
+/// as if it had not been; it knows its settings, its data, text features and base by content. Without `resume` it
+/// starts anew and replaces an earlier run's files. The result does not depend on the number of threads.
 ///
 /// The model holds its base weights and is prepared; `info` says which they are. `progress` is called after every
 /// optimiser step; what it throws ends the run. Throws ConfigError (options; a recipe that trains nothing; a resumed
