@@ -131,7 +131,7 @@ class AtomicFile {
     const std::string name = target_.file.filename().string().substr(0, 200);  // the system allows 255 bytes
     std::string hidden = ".";
     hidden += name;
-    hidden += "." + std::to_string(serial) + ".tmp";
+    hidden.append(".").append(std::to_string(serial)).append(".tmp");
     return target_.file.parent_path() / hidden;
   }
 
