@@ -54,7 +54,11 @@ complains "pixels of value 20"
 
 # Pictures: copies in two splits, EXIF, damage.
 cp data/a.png data/copy.png
+ln -s a.png data/link.png
 manifest "$labels" a.png square.png copy.png square.png
+expect 0 train
+complains "copy.png (val) is the same picture as"
+manifest "$labels" a.png square.png link.png square.png
 refused "is the same picture as"
 printf '\xff\xe1\x00\x22Exif\x00\x00MM\x00\x2a\x00\x00\x00\x08\x00\x01\x01\x12\x00\x03\x00\x00\x00\x01\x00\x03\x00\x00\x00\x00\x00\x00' >exif
 { head -c 2 data/photo.jpg; cat exif; tail -c +3 data/photo.jpg; } >data/turned.jpg

@@ -75,7 +75,7 @@ for value in nan inf -inf; do
   one_clear_line
   complains "[bad.npy]"
   expect 0 "$files" scale base.safetensors mask_decoder.iou_token.weight $value bad.safetensors
-  for call in "segment --image $image --point 4,4 --out never.png" "embed --image $image --out never.png" \
+  for call in "segment --image $image --point 4,4 --out never.png" "embed --image $image --out never.npy" \
     "train --recipe lora --data data/manifest.json --epochs 1 --out never.png"; do
     # shellcheck disable=SC2086
     expect 1 "$ssam" $call --checkpoint bad.safetensors

@@ -118,9 +118,10 @@ TEST_CASE("a run on the GPU that was stopped and resumed ends like an uninterrup
 TEST_CASE("NaN is found on the GPU too: in an evaluation, and before anything of a diverged run is saved") {
   DeviceRun run;
   StateDict broken = run.base;
-  std::vector<float> bias = broken.at("image_encoder.blocks.0.attn.proj.bias").to<float>();
-  bias[2] = std::nanf("");
-  broken.tensors["image_encoder.blocks.0.attn.proj.bias"] = HostTensor::from(Shape{16}, bias);
+  std::vector<float> scale = broken.at("image_encoder.neck.3.weight").to<float>();
+  scale[2] = 3e38f;  // finite, unlike what comes of it
+  broken.tensors["image_encoder.neck.3.weight"] =
+      HostTensor::from(broken.at("image_encoder.neck.3.weight").shape, scale);
   std::swap(run.base, broken);
   const auto nan = run.start(DeviceKind::cuda);
   CHECK(test::contains(

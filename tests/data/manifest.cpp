@@ -218,7 +218,7 @@ TEST_CASE("lesions that vanish at the model's size are counted, with an image si
   CHECK(check_manifest(manifest).vanished[0].masks == 0);  // not asked
 }
 
-TEST_CASE("one picture in two splits is refused, whatever it is called and however it is stored") {
+TEST_CASE("one file in two splits is refused, whatever it is called; a copy is said, however it is stored") {
   const Folder folder;
   save_png(folder / "a.png", noise(20, 20, 1));
   save_png(folder / "b.png", noise(20, 20, 2));
@@ -232,12 +232,20 @@ TEST_CASE("one picture in two splits is refused, whatever it is called and howev
         "m.json",
         with_items(R"({"image": ")" + first + R"(", "split": "train", "masks": {"Liver": "m.png"}}, {"image": ")" +
                    second + R"(", "split": ")" + split + R"(", "masks": {"Liver": "m.png"}})")));
-    return test::message_of<ConfigError>([&] { check_manifest(manifest); });
+    std::string said;
+    const std::string refused = test::message_of<ConfigError>([&] {
+      for (const std::string& line : check_manifest(manifest).warnings) {
+        if (test::contains(line, "pictures")) said += line;
+      }
+    });
+    return refused.empty() ? said : "refused: " + refused;
   };
   CHECK(found("a.png", "b.png", "val") == "");
+  CHECK(test::contains(found("a.png", "link.png", "val"), "refused: "));
   CHECK(test::contains(found("a.png", "link.png", "val"), "is the same picture as"));
-  CHECK(test::contains(found("a.png", "a.bmp", "test"), "is the same picture as"));
-  CHECK(found("a.png", "link.png", "train") == "");
+  CHECK(test::contains(found("a.png", "a.bmp", "test"), "1 pictures stand in two splits"));
+  CHECK(test::contains(found("a.png", "a.bmp", "test"), "a.bmp (test) is the same picture as"));
+  CHECK(found("a.png", "link.png", "train") == "1 pictures are copies of others of their split");
 }
 
 TEST_CASE("labels that are nowhere are said; a training set without any is refused") {

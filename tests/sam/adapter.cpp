@@ -204,6 +204,8 @@ TEST_CASE("a description that was changed by hand is refused, key by key") {
       changed[key] = "svdsam_release";
     else if (key == "best_by")
       changed[key] = "dice";
+    else if (key == "preparation")
+      changed[key]["form"] = "release_range";
     else if (key == "config")
       changed[key]["text_dim"] = 13;
     else if (key == "groups")
@@ -217,7 +219,7 @@ TEST_CASE("a description that was changed by hand is refused, key by key") {
     else
       changed[key] = 7;
     CHECK(refused(changed));
-    if (key == "text_hash" || key == "best_by") {
+    if (key == "text_hash" || key == "best_by" || key == "preparation") {
       changed.erase(key);
       CHECK(refused(changed));
     }

@@ -201,9 +201,7 @@ TEST_CASE("a run knows its data by content, and says what is another") {
   const auto manifest = [&] { return parse_json(test::read_text(run.folder / "manifest.json"), "manifest.json"); };
   const auto refusal = [&](const nlohmann::json& changed, bool validates = true) {
     const auto read = load_manifest(run.folder.write("changed.json", changed.dump()));
-    const auto open = [&](Split split) {
-      return Dataset(read, split, run.config.image_size, run.config.preparation);
-    };
+    const auto open = [&](Split split) { return Dataset(read, split, run.config.image_size, run.config.preparation); };
     const Dataset data = open(Split::train), validation = open(Split::val);
     Context<Cpu> context(1);
     auto fresh = run.start();

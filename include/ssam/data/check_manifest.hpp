@@ -122,7 +122,8 @@ class ManifestChecker {
     for (auto& [size, vanished] : larger_) vanished += cells(size) == 0;
   }
 
-  /// The same picture in two splits makes the scores of one of them worthless. One colour throughout is no picture.
+  /// The same picture in two splits makes the scores of one of them worthless: refused where it is one file, said where
+  /// it is a copy. One colour throughout is no picture.
   void find_copies(const ManifestItem& item, const Image& image) {
     const bool plain = std::equal(image.rgb.begin() + 3, image.rgb.end(), image.rgb.begin());
     if (plain) return;
@@ -132,11 +133,15 @@ class ManifestChecker {
     const auto [known, added] = seen_.emplace(hash.hex(), &item);
     if (added) return;
     const ManifestItem& other = *known->second;
+    const std::string both = item.image.string() + " (" + to_string(item.split) + ") is the same picture as " +
+                             other.image.string() + " (" + to_string(other.split) + ")";
+    std::error_code failure;
     if (other.split == item.split) {
       ++copies_;
-    } else {
-      problems_.push_back(item.image.string() + " (" + to_string(item.split) + ") is the same picture as " +
-                          other.image.string() + " (" + to_string(other.split) + "): remove one of them");
+    } else if (std::filesystem::equivalent(item.image, other.image, failure)) {
+      problems_.push_back(both + ": remove one of them");
+    } else if (leaks_++ == 0) {
+      leak_ = both;
     }
   }
 
@@ -164,17 +169,36 @@ class ManifestChecker {
       say(std::to_string(report_.mapped) + " pictures are mapped to 0..255, each by its own range (" +
           report_.mapped_example + ")");
     }
+    if (leaks_ > 0) {
+      say(std::to_string(leaks_) +
+          " pictures stand in two splits, under two names: what is learnt from one is scored on "
+          "the other (" +
+          leak_ + (leaks_ > 1 ? ", ...)" : ")"));
+    }
     if (copies_ > 0) say(std::to_string(copies_) + " pictures are copies of others of their split");
+    for (const Split split : {Split::train, Split::val, Split::test}) warn_of_absent(split);
     for (std::size_t k = 0; k < manifest_.labels.size(); ++k) {
-      const std::string label = "label \"" + manifest_.labels[k] + "\"";
-      for (const Split split : {Split::train, Split::val, Split::test}) {
-        const auto s = static_cast<std::size_t>(split);
-        if (report_.items[s] == 0 || report_.present[k][s] > 0) continue;
-        say(label + " is on none of the " + std::to_string(report_.items[s]) + " " + to_string(split) + " images");
-      }
-      if (report_.full[k] > 0) say(label + " covers " + std::to_string(report_.full[k]) + " images completely");
+      if (report_.full[k] == 0) continue;
+      say("label \"" + manifest_.labels[k] + "\" covers " + std::to_string(report_.full[k]) + " images completely");
     }
     warn_of_vanished();
+  }
+
+  void warn_of_absent(Split split) {
+    const auto s = static_cast<std::size_t>(split);
+    std::string names;
+    Index absent = 0;
+    for (std::size_t k = 0; k < manifest_.labels.size(); ++k) {
+      if (report_.items[s] == 0 || report_.present[k][s] > 0) continue;
+      if (++absent <= 5) names += (absent > 1 ? ", \"" : "\"") + manifest_.labels[k] + "\"";
+    }
+    if (absent == 0) return;
+    report_.warnings.push_back((absent == 1 ? "label " : std::to_string(absent) + " labels (") + names +
+                               (absent == 1  ? ""
+                                : absent > 5 ? ", ...)"
+                                             : ")") +
+                               (absent == 1 ? " is" : " are") + " on none of the " + std::to_string(report_.items[s]) +
+                               " " + to_string(split) + " images");
   }
 
   void warn_of_vanished() {
@@ -189,7 +213,7 @@ class ManifestChecker {
       report_.warnings.push_back(
           "label \"" + manifest_.labels[k] + "\" vanishes from " + std::to_string(gone.masks) + " of " +
           std::to_string(present) + " masks at " + std::to_string(options_.image_size) + " px (" + gone.first +
-          (gone.masks > 1 ? ", ...)" : ")") + " and would be trained or scored there as absent; " +
+          (gone.masks > 1 ? ", ...)" : ")") + " and would be trained there as absent; " +
           (report_.size_that_keeps > 0 ? "an image size of " + std::to_string(report_.size_that_keeps) + " keeps all"
                                        : "cut the pictures into smaller ones"));
     }
@@ -201,7 +225,8 @@ class ManifestChecker {
   std::vector<std::string> problems_;
   std::vector<std::pair<Index, Index>> larger_;      ///< image sizes, masks that vanish there
   std::map<std::string, const ManifestItem*> seen_;  ///< by the picture's hash
-  Index copies_ = 0;
+  Index copies_ = 0, leaks_ = 0;                     ///< pictures known from their own split, from another
+  std::string leak_;
 };
 
 }  // namespace detail
@@ -209,7 +234,7 @@ class ManifestChecker {
 /// Opens every image and mask once, so that a run of days does not end at a damaged file. `progress(done, total)` is
 /// called after each item. Throws ConfigError that lists the first 20 problems and their number: files that do not
 /// decode, masks of another size than their image, grey values in no table, a colour in no table on more than 1 % of a
-/// mask or as an area, one picture in two splits, nothing to train on. What may be meant is in `warnings`.
+/// mask or as an area, one file in two splits, nothing to train on. What may be meant is in `warnings`.
 inline ManifestReport check_manifest(const Manifest& manifest, const CheckOptions& options = {},
                                      const std::function<void(Index, Index)>& progress = nullptr) {
   return detail::ManifestChecker(manifest, options).run(progress);

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <span>
 #include <ssam/core/closest_name.hpp>
 #include <ssam/core/error.hpp>
@@ -102,7 +103,9 @@ struct IntensityRange {
 
 /// "100..1500 (percentiles 0.5 and 99.5)"
 inline std::string to_string(const IntensityRange& range) {
-  return detail::shortest(range.low) + ".." + detail::shortest(range.high) + " (" + range.reason + ")";
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.6g..%.6g", range.low, range.high);
+  return std::string(text.data()) + " (" + range.reason + ")";
 }
 
 namespace detail {

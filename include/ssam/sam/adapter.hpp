@@ -83,7 +83,8 @@ inline void check_adapter_info(const AdapterInfo& info, const std::string& recip
            "give the checkpoint that it was trained on");
   }
   const std::string model = config.published_padding ? "svdsam_release" : "sam";
-  if (info.model != model) refuse("the adapter was trained in another model", info.model, model, "see --model");
+  if (info.model != model)
+    refuse("the adapter was trained in another model", info.model, model, "build the model like it");
   nlohmann::json theirs = to_json(info.config), ours = to_json(config);
   theirs["preparation of pictures"] = to_json(info.config.preparation);
   ours["preparation of pictures"] = to_json(config.preparation);
@@ -91,7 +92,8 @@ inline void check_adapter_info(const AdapterInfo& info, const std::string& recip
     if (ours[key] == value) continue;
     refuse("the adapter was trained for another " + key, value.dump(), ours[key].dump(), "build the model like it");
   }
-  if (info.recipe != recipe) refuse("the adapter has another recipe", info.recipe, recipe, "see --recipe");
+  if (info.recipe != recipe)
+    refuse("the adapter has another recipe", info.recipe, recipe, "build the model with the adapter's");
 }
 
 }  // namespace detail

@@ -161,7 +161,6 @@ class Trainer {
 
   /// Prepares the folder and its run state, or continues from there. A folder holds a run from here on.
   void begin(bool resume) {
-    if (resume) out_.require_run();
     data_hash_ = data_fingerprint(data_);
     if (validation_ != nullptr) validation_hash_ = data_fingerprint(*validation_);
     out_.make();
@@ -435,6 +434,7 @@ train(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const 
       const std::function<void(const TrainProgress&)>& progress = nullptr, Processes processes = {}) {
   detail::Trainer<Scalar, Device, Recipe, Processes> trainer(context, model, data, validation, features, options, info,
                                                              out, progress, processes);
+  if (resume) RunFolder(out).require_run();  // before the lock makes a folder
   const FolderLock lock(out);
   return trainer.run(resume);
 }
