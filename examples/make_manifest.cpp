@@ -72,7 +72,10 @@ Json glas(const Path& folder, Items& items) {
     items.add(file.parent_path() / (name + file.extension().string()), split, "masks",
               {{"Glands", items.relative(file)}});
   }
-  return {{"labels", {"Glands"}}, {"augment", {{"flip", true}, {"saturation", true}, {"brightness", true}}}};
+  // Its masks number the glands.
+  return {{"labels", {"Glands"}},
+          {"instances", true},
+          {"augment", {{"flip", true}, {"saturation", true}, {"brightness", true}}}};
 }
 
 /// The published split: ct1..ct12 train, ct13..ct15 validate, the folder `test` tests. Real frames (a25, h15, ...) are
@@ -206,6 +209,7 @@ void make(const std::string& layout, const Path& folder, const Path& target) {
 
   const ssam::Manifest loaded = ssam::load_manifest(target);
   const ssam::ManifestReport report = ssam::check_manifest(loaded);
+  for (const std::string& line : report.warnings) std::printf("note: %s\n", line.c_str());
   std::printf("%s\nimages: %lld train, %lld val, %lld test\n", target.string().c_str(),
               static_cast<long long>(report.items[0]), static_cast<long long>(report.items[1]),
               static_cast<long long>(report.items[2]));

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string>
+#include <utility>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -133,6 +134,25 @@ template <class Scalar, class Device>
 TensorView<Scalar, Device> allocate(Context<Device>& context, const Shape& shape) {
   return context.workspace.template allocate<Scalar>(shape);
 }
+
+/// Sets context.training for a scope; what else it is set to inside (batch_statistics) is undone as well.
+template <class Device>
+class TrainingMode {
+ public:
+  TrainingMode(Context<Device>& context, bool training)
+      : context_(context),
+        training_(std::exchange(context.training, training)),
+        batch_statistics_(context.batch_statistics) {}
+  TrainingMode(const TrainingMode&) = delete;
+  ~TrainingMode() {
+    context_.training = training_;
+    context_.batch_statistics = batch_statistics_;
+  }
+
+ private:
+  Context<Device>& context_;
+  bool training_, batch_statistics_;
+};
 
 /// Releases everything allocated from the context's workspace since its construction.
 template <class Device>

@@ -86,9 +86,8 @@ class SsamModel {
   View embed_text(Context<Device>& context, ConstView text) {
     const View token = allocate<Scalar>(context, {text.dim(0), sam.config.out_channels});
     typename Text::Record record;
-    const bool training = std::exchange(context.training, false);
+    const TrainingMode<Device> mode(context, false);
     text_affine.forward(context, text, token, record);
-    context.training = training;
     return token.reshape({text.dim(0), 1, sam.config.out_channels});
   }
 

@@ -34,25 +34,6 @@ struct Evaluation {
 
 namespace detail {
 
-/// Sets context.training for a scope; what else it is set to inside (batch_statistics) is undone as well.
-template <class Device>
-class TrainingMode {
- public:
-  TrainingMode(Context<Device>& context, bool training)
-      : context_(context),
-        training_(std::exchange(context.training, training)),
-        batch_statistics_(context.batch_statistics) {}
-  TrainingMode(const TrainingMode&) = delete;
-  ~TrainingMode() {
-    context_.training = training_;
-    context_.batch_statistics = batch_statistics_;
-  }
-
- private:
-  Context<Device>& context_;
-  bool training_, batch_statistics_;
-};
-
 /// Evaluates one split: images are read a batch at a time; each is encoded alone, because the last bits of a matrix
 /// product depend on its size, and decoded for all its labels.
 template <class Scalar, class Device, class Recipe>

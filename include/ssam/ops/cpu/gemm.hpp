@@ -55,6 +55,17 @@ void gemm_serial(Op a_op, Op b_op, Index m, Index n, Index k, S alpha, const S* 
 
 }  // namespace detail
 
+namespace detail {
+
+/// Rows of each piece of `extent` rows: pieces of one size, at least two of them where each has `least` or nearly so,
+/// and an even number, so that few threads get equally much. Depends on the extent only.
+inline Index balanced_piece(Index extent, Index least) {
+  const Index wanted = (extent + least - 1) / least, pieces = wanted <= 1 ? 1 : (wanted + 1) / 2 * 2;
+  return (extent + pieces - 1) / pieces;
+}
+
+}  // namespace detail
+
 /// C = alpha op(A) op(B) + beta C. The result is cut into panels that depend on its shape only, one thread computes a
 /// panel: the same bits for every thread count. Throws ShapeError when the extents do not fit.
 template <class S>
@@ -62,20 +73,21 @@ void gemm(Context<Cpu>& context, Op a_op, Op b_op, S alpha, InMatrix<S, Cpu> a, 
           MatrixView<S, Cpu> c) {
   const Index m = c.rows, n = c.cols, k = detail::require_gemm<S, Cpu>(a_op, b_op, a, b, c);
   // Panels of a few hundred rows keep the repeated packing of B small; wide, low results are cut along their columns.
-  const Index panel = std::max<Index>(192, (m + 31) / 32);
-  if (m >= n || m > panel) {
-    context.parallel_ranges(m, panel, [&](Index begin, Index end) {
+  const Index least = std::max<Index>(192, (m + 31) / 32);
+  if (m >= n || m > least) {
+    context.parallel_ranges(m, detail::balanced_piece(m, least), [&](Index begin, Index end) {
       const S* first = a_op == Op::none ? a.data + begin * a.stride : a.data + begin;
       detail::gemm_serial<S>(a_op, b_op, end - begin, n, k, alpha, first, a.stride, b.data, b.stride, beta,
                              c.data + begin * c.stride, c.stride);
     });
     return;
   }
-  context.parallel_ranges(n, std::max<Index>(256, (n + 31) / 32), [&](Index begin, Index end) {
-    const S* first = b_op == Op::none ? b.data + begin : b.data + begin * b.stride;
-    detail::gemm_serial<S>(a_op, b_op, m, end - begin, k, alpha, a.data, a.stride, first, b.stride, beta,
-                           c.data + begin, c.stride);
-  });
+  context.parallel_ranges(n, detail::balanced_piece(n, std::max<Index>(256, (n + 31) / 32)),
+                          [&](Index begin, Index end) {
+                            const S* first = b_op == Op::none ? b.data + begin : b.data + begin * b.stride;
+                            detail::gemm_serial<S>(a_op, b_op, m, end - begin, k, alpha, a.data, a.stride, first,
+                                                   b.stride, beta, c.data + begin, c.stride);
+                          });
 }
 
 /// gemm with alpha 1 and beta 0.
