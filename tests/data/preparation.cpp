@@ -70,7 +70,9 @@ Displacement displacement(Index height, Index width, Index size, const Preparati
 TEST_CASE("recorded truth: the predictor's and the published code's preparations of odd sizes") {
   const StateDict golden = load_safetensors(std::string(SSAM_TEST_DIR) + "/golden/preparation.safetensors");
   int compared = 0;
-  for (const auto& [name, tensor] : golden.tensors) {
+  for (const auto& entry : golden.tensors) {
+    const std::string& name = entry.first;  // Clang captures no structured bindings
+    const HostTensor& tensor = entry.second;
     const auto first = name.find('.'), second = name.find('.', first + 1);
     if (second == std::string::npos) continue;
     const std::string form = name.substr(0, first), number = name.substr(first + 1, second - first - 1);
@@ -109,7 +111,8 @@ TEST_CASE("recorded truth: the predictor's and the published code's preparations
 
 TEST_CASE("masks lie where their images do, at every factor, on odd sizes, along both axes") {
   const std::vector<std::pair<Index, Index>> sizes{{512, 512}, {64, 64}, {301, 517}, {517, 301}, {97, 61}, {33, 250}};
-  for (const auto& [height, width] : sizes) {
+  for (const std::pair<Index, Index>& extents : sizes) {
+    const Index height = extents.first, width = extents.second;
     for (const Index size : {64, 96, 128, 512}) {
       for (const PreparationForm form :
            {PreparationForm::sam, PreparationForm::release_window, PreparationForm::release_range}) {
