@@ -242,7 +242,7 @@ void add_train(Program& program) {
   verb->add_option("--features", arguments->features, "Text features, one tensor per label; else hashed label names")
       ->type_name("FILE");
   add_whole(*verb, "--epochs", options.epochs, "Passes over the training images", 1, most);
-  add_whole(*verb, "--batch", options.batch, "(image, label) samples of one pass", 1, 65536);
+  add_whole(*verb, "--batch", options.batch, "(image, label) samples of one pass", 1, most);
   verb->add_flag("--soft-masks", arguments->model.soft_masks,
                  "Train on the covered fraction of each cell of a mask, in place of 0 and 1");
   verb->add_flag(
