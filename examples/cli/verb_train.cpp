@@ -283,10 +283,17 @@ void add_train(Program& program) {
   add_json(*verb, arguments->json);
   verb->footer(
       "The whole data set is checked before the first epoch. A run may be killed at any moment and resumed.\n"
-      "All about the manifest (values, colors, background, instances, augment), pictures and their preparation:\n"
-      "include/ssam/data/README.md. In short: {\"labels\": [\"Liver\"], \"items\": [{\"image\": \"a.png\", \"split\": "
-      "\"train\",\n"
-      "  \"masks\": {\"Liver\": \"a_liver.png\"}}, ...]}; a label without a mask is absent from that image.\nExample:\n"
+      "The manifest, in JSON; paths are relative to it, splits are train, val and test:\n"
+      "  {\"labels\": [\"Liver\"], \"items\": [{\"image\": \"a.png\", \"split\": \"train\", \"masks\": {\"Liver\": "
+      "\"a_liver.png\"}}]}\n"
+      "A label without a mask is absent from that image. Further keys beside \"labels\":\n"
+      "  \"values\": {\"Liver\": 21}           one \"mask\" per image in place of \"masks\": grey value (palette "
+      "index) of each label\n"
+      "  \"colors\": {\"Liver\": [100,0,100]}  the same by colour: the nearest one counts\n"
+      "  \"background\": [0, 50]             further values or colours that may occur\n"
+      "  \"instances\": true                 with \"masks\": every value above 0 is an object of the label\n"
+      "  \"augment\": {\"rotation\": true, \"flip\": false, \"saturation\": false, \"brightness\": false}\n"
+      "Example:\n"
       "  ssam train --checkpoint sam_vit_b.pth --data manifest.json --recipe ssam --image-size 256 --out run");
   verb->callback([&program, verb, arguments] {
     const std::vector<std::pair<const char*, const char*>> rates{{"--lr", "lr"},
