@@ -64,27 +64,46 @@ TEST_CASE("P1: every opcode that state dictionaries do not need is refused") {
   bad("N.", {"no protocol number first"});
 }
 
-TEST_CASE("P2: names outside the list are only names, whatever they look like") {
+TEST_CASE("P2: names that attacks are made of are refused, and those that look like others") {
   for (const auto& [module, name] : std::initializer_list<std::pair<std::string, std::string>>{
            {"posix", "system"},
            {"os", "system"},
+           {"os.path", "expanduser"},
+           {"nt", "system"},
+           {"subprocess", "Popen"},
            {"builtins", "eval"},
+           {"builtins", "exec"},
+           {"builtins", "open"},
+           {"builtins", "__import__"},
            {"__builtin__", "eval"},
+           {"importlib", "import_module"},
+           {"runpy", "run_path"},
            {"collections", "OrderedDict "},
            {" collections", "OrderedDict"},
-           {"collections", "orderedDict"},
            {"collections\r", "OrderedDict"},
            {"collections", "\xd0\x9ErderedDict"},  // a Cyrillic letter
-           {"collections.OrderedDict", ""},
-           {"torch", "_utils._rebuild_tensor_v2"},
-           {"torch._utils", "_rebuild_tensor"},
-           {"torch._utils", "_rebuild_qtensor"},
-           {"torch._utils", "_rebuild_sparse_tensor"},
-           {"torch", "QInt8Storage"},
-           {"torch", "ComplexFloatStorage"},
-           {"torch.storage", "UntypedStorage"},
-           {"torch", "load"},
-           {"numpy.core.multiarray", "scalar"}}) {
+           {"collections.OrderedDict", ""}}) {
+    for (const std::string& body : {global(module, name), global(module, name) + tuple(text("echo hacked")) + "R"}) {
+      bad_body(body, {"which no checkpoint needs"});
+    }
+  }
+}
+
+TEST_CASE("P2: other names outside the list are only names") {
+  for (const auto& [module, name] :
+       std::initializer_list<std::pair<std::string, std::string>>{{"builtins", "set"},
+                                                                  {"argparse", "Namespace"},
+                                                                  {"osprey.models", "Sam"},
+                                                                  {"collections", "orderedDict"},
+                                                                  {"torch", "_utils._rebuild_tensor_v2"},
+                                                                  {"torch._utils", "_rebuild_tensor"},
+                                                                  {"torch._utils", "_rebuild_qtensor"},
+                                                                  {"torch._utils", "_rebuild_sparse_tensor"},
+                                                                  {"torch", "QInt8Storage"},
+                                                                  {"torch", "ComplexFloatStorage"},
+                                                                  {"torch.storage", "UntypedStorage"},
+                                                                  {"torch", "load"},
+                                                                  {"numpy.core.multiarray", "scalar"}}) {
     for (const std::string& body :
          {global(module, name), global(module, name) + tuple(text("echo hacked")) + "R", global(module, name) + ")\x81",
           global(module, name) + ")R" + dict(text("x") + "K\x01") + "b",

@@ -147,6 +147,28 @@ class Pickle {
     return text;
   }
 
+  /// Whether a name stands for what no checkpoint needs and attacks are made of: what starts programs or runs text as
+  /// code, and names that only look like others. Nothing is ever run here; elsewhere it would be.
+  static bool is_attack(std::string_view module, std::string_view name) {
+    const auto plain = [](std::string_view text) {
+      return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+      });
+    };
+    if (!plain(module) || !plain(name)) return true;
+    static constexpr std::string_view modules[] = {
+        "os",      "posix",   "nt",  "subprocess", "sys",      "importlib",   "runpy",
+        "shutil",  "socket",  "pty", "ctypes",     "code",     "codeop",      "pickle",
+        "_pickle", "marshal", "pip", "commands",   "builtins", "__builtin__", "webbrowser"};
+    static constexpr std::string_view harmless[] = {"set",   "frozenset", "bytearray", "complex", "slice", "range",
+                                                    "dict",  "list",      "tuple",     "int",     "float", "str",
+                                                    "bytes", "bool",      "object",    "getattr", "type"};
+    const std::string_view top = module.substr(0, module.find('.'));
+    if (std::find(std::begin(modules), std::end(modules), top) == std::end(modules)) return false;
+    const bool builtin = module == "builtins" || module == "__builtin__";
+    return !builtin || std::find(std::begin(harmless), std::end(harmless), name) == std::end(harmless);
+  }
+
   /// The exact names a state dictionary needs; everything else would be a call into code and stays a name.
   void push_global() {
     const std::size_t begin = at_;
@@ -179,6 +201,10 @@ class Pickle {
     };
     for (const Allowed& entry : allowed) {
       if (module == entry.module && name == entry.name) return stack_.push_back(entry.value);
+    }
+    if (is_attack(module, name)) {
+      fail("the name " + shown(std::string(module) + "." + std::string(name)) +
+           ", which no checkpoint needs: loaded elsewhere it could start programs");
     }
     push(Kind::object, static_cast<std::int64_t>(begin), module.size() + 1 + name.size());
   }
