@@ -111,9 +111,12 @@ class AtomicFile {
       return;
     }
     if (::fsync(file_.number()) != 0) throw_system_error("write the file to the disk", name_);
-    doomed_.spare();  // from here on the temporary name may be another writer's
-    if (::rename(temporary_.c_str(), target_.file.c_str()) != 0) throw_system_error("replace the file", name_);
-    temporary_.clear();
+    {
+      const detail::SignalHold hold;
+      doomed_.spare();  // from here on the temporary name may be another writer's
+      if (::rename(temporary_.c_str(), target_.file.c_str()) != 0) throw_system_error("replace the file", name_);
+      temporary_.clear();
+    }
     file_.close();  // and unlocks: not before the file has left its temporary name
     while (remove_abandoned(temporary_name(++serial_))) {
     }
@@ -139,6 +142,7 @@ class AtomicFile {
   bool create() {
     temporary_ = temporary_name(serial_);
     for (;;) {
+      const detail::SignalHold hold;
       file_ = FileDescriptor(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, target_.mode));
       if (!file_.is_open() && errno == EINTR) continue;
       if (file_.is_open()) {

@@ -18,6 +18,7 @@ class FolderLock {
     if (failure) {
       throw IoError(ErrorText{.what = "cannot make the folder", .where = folder.string(), .found = failure.message()});
     }
+    const detail::SignalHold hold;
     do {
       file_ = FileDescriptor(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666));
       if (!file_.is_open()) throw_system_error("write into the folder", folder.string());

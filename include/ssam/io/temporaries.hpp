@@ -14,13 +14,31 @@ namespace detail {
 /// Files to be removed when a signal ends the process; a null entry is free.
 inline std::array<std::atomic<const char*>, 64> doomed_files{};
 
+/// How many SignalHolds live, and the signal that waits for their end.
+inline std::atomic<int> signal_holds{0}, waiting_signal{0};
+
 /// Does only what a signal handler may.
 inline void remove_doomed_files(int signal) {
+  if (signal_holds.load() > 0) {
+    waiting_signal.store(signal);
+    if (signal_holds.load() > 0 || waiting_signal.exchange(0) == 0) return;
+  }
   for (const auto& entry : doomed_files) {
     if (const char* path = entry.load(); path != nullptr) ::unlink(path);
   }
   ::raise(signal);  // its default action is back in place
 }
+
+/// A signal waits while one of these lives: a file is made, or moved to its place, and not yet or no more on the list.
+class SignalHold {
+ public:
+  SignalHold() { ++signal_holds; }
+  SignalHold(const SignalHold&) = delete;
+  ~SignalHold() {
+    if (--signal_holds > 0) return;
+    if (const int signal = waiting_signal.exchange(0); signal != 0) remove_doomed_files(signal);
+  }
+};
 
 /// Enters a file into the list for as long as this lives. `path` must outlive it. With the list full, the file is left
 /// behind when a signal ends the process, as it is without remove_temporaries_on_signals().
