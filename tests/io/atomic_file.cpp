@@ -128,6 +128,18 @@ TEST_CASE("a signal that ends the process leaves no temporary file, and its stat
     CHECK(files_in(folder) == 1);
     CHECK(read(folder / "h") == "done");
   }
+  const int waited = in_child([&] {  // while a file is being made, before anybody knows of it
+    remove_temporaries_on_signals();
+    const std::string late = (folder / "late").string();
+    detail::DoomedFile listed;
+    const detail::SignalHold hold;
+    ::kill(::getpid(), SIGTERM);
+    std::ofstream(late) << "half";
+    listed = detail::DoomedFile(late.c_str());
+  });
+  CHECK(WIFSIGNALED(waited));
+  CHECK(WTERMSIG(waited) == SIGTERM);
+  CHECK(files_in(folder) == 1);
   const int ignored = in_child([&] {
     std::signal(SIGHUP, SIG_IGN);  // as nohup does
     remove_temporaries_on_signals();
