@@ -23,7 +23,7 @@ struct ModelOptions {
   std::string model;             ///< "sam", "svdsam_release"; empty: the checkpoint's own
   std::string preparation;       ///< see parse_form; empty: the model's
   std::string intensity;         ///< see parse_intensity; empty: the model's
-  bool soft_masks = false;
+  bool soft_masks = false;       ///< Preparation::soft_masks; off: the model's
 };
 
 /// A checkpoint and the model that it is for.
@@ -37,7 +37,7 @@ struct Checkpoint {
   std::vector<std::string> labels;  ///< its text affine layer was trained on; empty where nobody recorded them
 };
 
-/// --checkpoint (required), --config, --image-size, --model.
+/// --checkpoint (required), --config, --image-size, --model, --preparation, --intensity.
 void add_model_options(CLI::App& verb, ModelOptions& options);
 void add_threads(CLI::App& verb, int& threads);
 /// --device, one of `names`.
@@ -61,6 +61,8 @@ inline constexpr const char* config_key = "ssam_config";
 inline constexpr const char* model_key = "ssam_model";
 /// ... and where the text features came from that their TAL was trained with.
 inline constexpr const char* text_source_key = "ssam_text_source";
+/// ... and their content (TextFeatures::hash).
+inline constexpr const char* text_hash_key = "ssam_text_hash";
 /// ... and the labels that it was trained on: a JSON list of texts.
 inline constexpr const char* labels_key = "ssam_labels";
 /// ... and how its pictures were prepared.

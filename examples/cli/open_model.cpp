@@ -16,8 +16,12 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
   opened.config = checkpoint.config;
   opened.model = checkpoint.model;
   opened.has_text_affine = checkpoint.has_text_affine || opened.adapter;
-  const auto source = checkpoint.weights.metadata.find(text_source_key);
-  if (source != checkpoint.weights.metadata.end()) opened.text_source = source->second;
+  const auto metadata = [&](const char* key) {
+    const auto entry = checkpoint.weights.metadata.find(key);
+    return entry == checkpoint.weights.metadata.end() ? std::string() : entry->second;
+  };
+  opened.text_source = metadata(text_source_key);
+  opened.text_hash = metadata(text_hash_key);
   opened.labels = checkpoint.labels;
 
   const Recipe& recipe = find_recipe(opened.adapter ? opened.adapter->recipe : "zero_shot");
@@ -31,6 +35,7 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
   opened.runner->load_adapter(adapter, *opened.adapter, checkpoint.hash);
   opened.runner->merge();
   opened.text_source = opened.adapter->text_source;
+  opened.text_hash = opened.adapter->text_hash;
   opened.labels = opened.adapter->labels;
   return opened;
 }
@@ -64,13 +69,13 @@ TextFeatures open_features(const OpenModel& model, const std::filesystem::path& 
                                   .found = features.source(),
                                   .advice = file.empty() ? "give them with --features" : "leave --features out"});
   }
-  const std::string trained_with = model.adapter ? model.adapter->text_hash : "";
-  if (!trained_with.empty() && trained_with != features.hash()) {
-    throw MismatchError(ErrorText{.what = "the model was trained with text features of another content",
-                                  .where = features.source(),
-                                  .expected = model.text_source + " as it was then (content hash " + trained_with + ")",
-                                  .found = "content hash " + features.hash(),
-                                  .advice = "give the file that it was trained with, under any name"});
+  if (!model.text_hash.empty() && model.text_hash != features.hash()) {
+    throw MismatchError(
+        ErrorText{.what = "the model was trained with text features of another content",
+                  .where = features.source(),
+                  .expected = model.text_source + " as it was then (content hash " + model.text_hash + ")",
+                  .found = "content hash " + features.hash(),
+                  .advice = "give the file that it was trained with, under any name"});
   }
   return features;
 }

@@ -23,6 +23,7 @@ struct OpenModel {
   std::optional<AdapterInfo> adapter;
   bool has_text_affine = false;     ///< whether labels can be asked for
   std::string text_source;          ///< of the features its TAL was trained with; "" where nobody recorded it
+  std::string text_hash;            ///< of their content; "" where nobody recorded it
   std::vector<std::string> labels;  ///< its TAL was trained with; empty where nobody recorded them
 };
 
@@ -37,8 +38,7 @@ Image open_picture(const std::filesystem::path& file, const Intensity& intensity
 void warn_of(const ManifestReport& report);
 
 /// Text features from a file, or hashed label names where `file` is empty. Throws MismatchError when the model's TAL
-/// was trained with the other kind or an adapter with another content, ConfigError when it has no TAL that was ever
-/// trained.
+/// was trained with the other kind or another content, ConfigError when it has no TAL that was ever trained.
 TextFeatures open_features(const OpenModel& model, const std::filesystem::path& file);
 
 }  // namespace ssam::cli

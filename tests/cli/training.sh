@@ -169,6 +169,12 @@ complains "another content"
 expect 1 "$ssam" segment --checkpoint base.safetensors --adapter texts/last --image $image --label liver --features text.safetensors --out never.png
 complains "another content"
 
+# ... also by merged weights.
+expect 0 "$ssam" merge --checkpoint base.safetensors --adapter texts/last --out with_texts.safetensors
+expect 0 "$ssam" eval --checkpoint with_texts.safetensors --data data/manifest.json --features copy.safetensors
+expect 1 "$ssam" eval --checkpoint with_texts.safetensors --data data/manifest.json --features text.safetensors
+complains "another content"
+
 # The data, too: a mask that was drawn anew, values that were exchanged, another order.
 expect 0 train ssam data_run --epochs 1
 mask=$(ls data/masks/*train_00001* | head -n 1)

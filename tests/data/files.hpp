@@ -51,7 +51,7 @@ inline void append_chunk(Bytes& png, const std::string& type, const Bytes& data)
   Bytes body(type.begin(), type.end());
   body.insert(body.end(), data.begin(), data.end());
   png.insert(png.end(), body.begin(), body.end());
-  append_big32(png, ssam::detail::png_crc32(body));
+  append_big32(png, ssam::crc32(body.data(), body.size()));
 }
 
 /// zlib stream of one stored block (at most 65535 bytes).

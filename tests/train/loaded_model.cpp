@@ -16,14 +16,14 @@ namespace {
 template <class Recipe>
 void check_that_it_learns(const std::filesystem::path& path, const SamConfig& config) {
 #if defined(_OPENMP)
-  const int threads = omp_get_max_threads();
+  const int threads = omp_get_max_threads(), by_default = Context<Cpu>().threads();
 #endif
   SsamModel<float, Cpu, Recipe> model(config);
   load_weights(model, load_sam_checkpoint(path), path.string());
   Context<Cpu> context;
 #if defined(_OPENMP)
   CHECK(omp_get_max_threads() == threads);  // positions were resized on the way
-  CHECK(context.threads() == Context<Cpu>().threads());
+  CHECK(context.threads() == by_default);
 #endif
   context.training = true;
   prepare(context, model);

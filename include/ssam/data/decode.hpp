@@ -154,7 +154,7 @@ inline PaletteFile split_palette(const std::vector<std::uint8_t>& png, const Ima
         ramp.insert(ramp.end(), 3, static_cast<std::uint8_t>(value));
       append_big32(static_cast<std::uint32_t>(ramp.size() - 4));
       append(ramp);
-      append_big32(png_crc32(ramp));
+      append_big32(crc32(ramp.data(), ramp.size()));
     } else if (type == "IHDR" || type == "IDAT" || type == "IEND") {
       append(file.take(offset, length + 12));
     }

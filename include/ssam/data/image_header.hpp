@@ -1,13 +1,13 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <ssam/core/error.hpp>
 #include <ssam/core/shape.hpp>
 #include <ssam/data/exif.hpp>
+#include <ssam/io/crc32.hpp>
 #include <string>
 #include <string_view>
 
@@ -82,22 +82,6 @@ class HeaderReader {
   const std::string& name_;
 };
 
-/// CRC-32 of PNG (ISO 3309), bytewise.
-inline std::uint32_t png_crc32(std::span<const std::uint8_t> bytes) {
-  static constexpr std::array<std::uint32_t, 256> table = [] {
-    std::array<std::uint32_t, 256> values{};
-    for (std::uint32_t n = 0; n < 256; ++n) {
-      std::uint32_t c = n;
-      for (int k = 0; k < 8; ++k) c = (c & 1u) ? 0xEDB88320u ^ (c >> 1) : c >> 1;
-      values[n] = c;
-    }
-    return values;
-  }();
-  std::uint32_t crc = 0xFFFFFFFFu;
-  for (const std::uint8_t byte : bytes) crc = table[(crc ^ byte) & 0xFFu] ^ (crc >> 8);
-  return ~crc;
-}
-
 inline ImageHeader read_ihdr(const HeaderReader& file, std::size_t data, std::size_t length) {
   if (length != 13) file.fail("a PNG header (IHDR) has 13 bytes", data);
   ImageHeader header{.format = ImageFormat::png};
@@ -126,7 +110,7 @@ inline ImageHeader inspect_png(const HeaderReader& file) {
     const std::size_t length = file.big32(offset);
     const std::string_view type(reinterpret_cast<const char*>(file.take(offset + 4, 4).data()), 4);
     const auto body = file.take(offset + 4, length + 4);
-    if (png_crc32(body) != file.big32(offset + 8 + length)) {
+    if (crc32(body.data(), body.size()) != file.big32(offset + 8 + length)) {
       file.fail("wrong CRC in a PNG chunk", offset, "the file is damaged: fetch or export it again");
     }
     if (first != (type == "IHDR")) file.fail("a PNG starts with exactly one IHDR chunk", offset);

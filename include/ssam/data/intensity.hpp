@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <span>
 #include <ssam/core/closest_name.hpp>
+#include <ssam/core/decimal.hpp>
 #include <ssam/core/error.hpp>
 #include <ssam/core/shape.hpp>
 #include <string>
@@ -54,11 +55,13 @@ inline std::string shortest(double value) {
 
 /// "LOW,HIGH" with LOW < HIGH; false for anything else.
 inline bool read_range(std::string_view text, double& low, double& high) {
-  const char* const end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, low);
-  if (first.ec != std::errc{} || first.ptr == end || *first.ptr != ',') return false;
-  const auto second = std::from_chars(first.ptr + 1, end, high);
-  return second.ec == std::errc{} && second.ptr == end && std::isfinite(low) && std::isfinite(high) && low < high;
+  const std::size_t comma = std::min(text.find(','), text.size());
+  const auto first = parse_real(text.substr(0, comma));
+  const auto second = parse_real(text.substr(std::min(comma + 1, text.size())));
+  if (!first || !second || !(*first < *second)) return false;
+  low = *first;
+  high = *second;
+  return true;
 }
 
 }  // namespace detail

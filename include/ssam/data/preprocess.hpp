@@ -5,7 +5,7 @@
 #include <cmath>
 #include <ssam/core/error.hpp>
 #include <ssam/core/shape.hpp>
-#include <ssam/data/image.hpp>
+#include <ssam/data/picture.hpp>
 #include <ssam/data/preparation.hpp>
 #include <ssam/data/resample.hpp>
 #include <string>

@@ -1,7 +1,6 @@
 #pragma once
 
-#include <algorithm>
-#include <cmath>
+#include <ssam/core/finite.hpp>
 #include <ssam/train/run_state.hpp>
 #include <string>
 #include <utility>
@@ -28,8 +27,7 @@ namespace detail {
 
 template <class Scalar, class Device>
 bool all_finite(const Tensor<Scalar, Device>& tensor) {
-  const std::vector<Scalar> values = tensor.to_host();
-  return std::all_of(values.begin(), values.end(), [](Scalar value) { return std::isfinite(value); });
+  return count_nonfinite<Scalar>(tensor.to_host()) == 0;
 }
 
 /// The first tensor of a model that holds NaN or infinite values, or "".

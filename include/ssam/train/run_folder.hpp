@@ -40,15 +40,6 @@ class RunFolder {
         .advice = near.empty() ? "check the folder's name" : "did you mean '" + near + "'?"});
   }
 
-  /// Throws IoError.
-  void make() const {
-    std::error_code failure;
-    std::filesystem::create_directories(path_, failure);
-    if (failure) {
-      throw IoError(ErrorText{.what = "cannot make the folder", .where = path_.string(), .found = failure.message()});
-    }
-  }
-
   /// Keeps a copy of the state and the adapters, unless there is one. Throws IoError.
   void set_aside() const {
     if (std::filesystem::exists(aside() / state().filename())) return;

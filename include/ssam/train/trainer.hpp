@@ -159,11 +159,11 @@ class Trainer {
     return json;
   }
 
-  /// Prepares the folder and its run state, or continues from there. A folder holds a run from here on.
+  /// Prepares the run state in its folder (which FolderLock has made), or continues from there. A folder holds a run
+  /// from here on.
   void begin(bool resume) {
     data_hash_ = data_fingerprint(data_);
     if (validation_ != nullptr) validation_hash_ = data_fingerprint(*validation_);
-    out_.make();
     if (resume) {
       at_ = load_run_state(out_.state(), model_, optimizer_, settings(), options_.changed,
                            [&](const nlohmann::json& stored, const RunPosition& at) { accept(stored, at); });
@@ -434,7 +434,7 @@ train(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const 
       const std::function<void(const TrainProgress&)>& progress = nullptr, Processes processes = {}) {
   detail::Trainer<Scalar, Device, Recipe, Processes> trainer(context, model, data, validation, features, options, info,
                                                              out, progress, processes);
-  if (resume) RunFolder(out).require_run();  // before the lock makes a folder
+  if (resume) RunFolder(out).require_run();  // before the lock makes the folder
   const FolderLock lock(out);
   return trainer.run(resume);
 }

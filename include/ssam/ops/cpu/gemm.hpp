@@ -53,12 +53,8 @@ void gemm_serial(Op a_op, Op b_op, Index m, Index n, Index k, S alpha, const S* 
   }
 }
 
-}  // namespace detail
-
-namespace detail {
-
-/// Rows of each piece of `extent` rows: pieces of one size, at least two of them where each has `least` or nearly so,
-/// and an even number, so that few threads get equally much. Depends on the extent only.
+/// Rows of each piece of `extent` rows, which depend on the extent only: more than `least` rows are cut into an even
+/// number of pieces of one size, at most one more than pieces of `least` rows would be: few threads get equally much.
 inline Index balanced_piece(Index extent, Index least) {
   const Index wanted = (extent + least - 1) / least, pieces = wanted <= 1 ? 1 : (wanted + 1) / 2 * 2;
   return (extent + pieces - 1) / pieces;
