@@ -9,9 +9,9 @@
 #include "program.hpp"
 #include "runner.hpp"
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 struct AdapterInfo;
-}
+}  // namespace ssam::inline SSAM_ABI
 
 namespace ssam::cli {
 

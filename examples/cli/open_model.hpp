@@ -9,9 +9,9 @@
 #include "model_options.hpp"
 #include "runner.hpp"
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 struct ManifestReport;
-}
+}  // namespace ssam::inline SSAM_ABI
 
 namespace ssam::cli {
 

@@ -15,7 +15,7 @@
 #include "../selftest/replay.hpp"
 
 // Declared only: their headers bring the layers and their matrix library along.
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 enum class Rule;
 class Dataset;
 class TextFeatures;
@@ -24,7 +24,7 @@ struct Evaluation;
 struct TrainOptions;
 struct TrainProgress;
 struct TrainResult;
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI
 
 namespace ssam::cli {
 

@@ -6,6 +6,7 @@
 # - Only ops/cuda/ includes a CUDA header or one of its own, but for ops/ops.hpp, where a program that asked for CUDA
 #   gets it. Nothing above ops/ names CUDA; below, only the tags in core/device.hpp do. Kernels have dynamic shared memory
 #   only, and are started by ops/cuda/launch.cuh only: the tests fence and shuffle what passes there.
+# - Everything lives in the inline namespace that core/version.hpp names.
 # - Includes of the library are written <ssam/...>. ssam.hpp reaches every header. A file has at most 450 lines.
 set -eu
 cd "$1"
@@ -63,6 +64,12 @@ complaints=$(
     tolower(code) ~ /cuda/ && floor[place] > floor["ops"] { complain("nothing above ops/ names CUDA") }
     tolower(code) ~ /cuda/ && floor[place] < floor["ops"] && !top && header != "ssam/core/device.hpp" {
       complain("below ops/ only core/device.hpp names CUDA")
+    }
+    code ~ /^namespace ssam/ && code !~ /^namespace ssam::inline SSAM_ABI/ {
+      complain("write namespace ssam::inline SSAM_ABI")
+    }
+    code ~ /^namespace ssam/ && included[header] == "" && header != "ssam/core/version.hpp" {
+      complain("include <ssam/core/version.hpp>, which defines SSAM_ABI")
     }
     code ~ /__(global|device)__/ && !cuda && header != "ssam/core/device.hpp" { complain("only ops/cuda/ has code for GPUs") }
     code ~ /__shared__/ && header != "ssam/ops/cuda/kernel.cuh" { complain("kernels have dynamic shared memory only") }

@@ -2,7 +2,7 @@
 
 #include <ssam/nn/linear.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// LoRA: y = x W^T + b + dropout(x D^T U^T) with D [Rank, in] and U [out, Rank] trained, W frozen. D starts as
 /// N(0, (1/Rank)^2), U as 0. A convolution's D has its kernel, its U is 1x1 (both on im2col patches here). The dropout
@@ -116,4 +116,4 @@ class LoRALinear {
   }
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

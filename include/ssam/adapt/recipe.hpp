@@ -4,7 +4,7 @@
 #include <ssam/adapt/svd_linear.hpp>
 #include <ssam/nn/linear.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Which parameters a recipe counts as its own: `paper` trains the layer norms of the encoder (neck included) and
 /// nothing of the decoder; `release` goes by the published code's naming rule (`norm*` of the encoder's blocks AND of
@@ -131,4 +131,4 @@ struct LayerNormTuning : NormsPositionsText<rule> {
 };
 
 }  // namespace recipes
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

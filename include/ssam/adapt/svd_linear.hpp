@@ -2,7 +2,7 @@
 
 #include <ssam/nn/linear.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// The factors of a frozen weight W = U diag(s) Vt; r = min(out, in).
 template <class Scalar, class Device>
@@ -197,4 +197,4 @@ class SVDLinear {
   Shape weight_shape_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -4,11 +4,12 @@
 #include <cctype>
 #include <cstddef>
 #include <span>
+#include <ssam/core/version.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// The one of `names` that `name` was most likely meant to be (Levenshtein distance, letter case ignored), or "" when
 /// none is near: more than a third of the letters would have to change. For "did you mean" in error messages.
@@ -45,4 +46,4 @@ inline std::string suggest_name(std::string_view name, std::span<const std::stri
   return text;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -15,7 +15,7 @@
 #include <ssam/core/random.hpp>
 #include <ssam/core/workspace.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Most threads a context may have. Tens of thousands end some OpenMP libraries without a word.
 inline constexpr int max_threads = 4096;
@@ -168,4 +168,4 @@ class WorkspaceScope {
   typename Workspace<Device>::Mark mark_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -3,9 +3,10 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <ssam/core/version.hpp>
 #include <string_view>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 template <class Number>
@@ -31,4 +32,4 @@ inline std::optional<double> parse_real(std::string_view text) {
   return value && std::isfinite(*value) ? value : std::nullopt;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <ssam/core/version.hpp>
+
 /// Before a function that CUDA kernels call as well as the host.
 #if defined(__CUDACC__)
 #define SSAM_HOST_DEVICE __host__ __device__
@@ -7,7 +9,7 @@
 #define SSAM_HOST_DEVICE
 #endif
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// The host: tensors live in ordinary memory, ops run on its cores.
 struct Cpu {};
@@ -45,4 +47,4 @@ inline constexpr bool is_cuda<BasicCuda<Precision>> = true;
 template <class Device>
 concept CudaDevice = is_cuda<Device>;
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -1,10 +1,11 @@
 #pragma once
 
+#include <ssam/core/version.hpp>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// What every message of the library says. Empty fields are left out of the text.
 struct ErrorText {
@@ -62,4 +63,4 @@ class DeviceError : public Error {
   using Error::Error;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -6,7 +6,7 @@
 #include <ssam/core/error.hpp>
 #include <string>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// How many of the values are NaN or infinite.
 template <class T>
@@ -28,4 +28,4 @@ inline void require_finite(std::span<const float> values, const std::string& wha
                 .advice = "weights or input reach beyond the range of the numbers that the model computes with"});
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

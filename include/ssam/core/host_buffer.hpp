@@ -3,7 +3,7 @@
 #include <ssam/core/memory.hpp>
 #include <ssam/core/shape.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// An array in host memory from which a device copies fastest (page-locked for a GPU). Its elements are not
 /// initialised.
@@ -26,4 +26,4 @@ class HostBuffer {
   T* data_ = nullptr;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -13,7 +13,7 @@
 #include <ssam/core/device.hpp>
 #include <ssam/core/error.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Raw memory of one device. Specialised per device tag: allocate, release, fill with zero bytes, copy to and from
 /// host, and host memory to stage such copies in.
@@ -51,4 +51,4 @@ struct Memory<Cpu> {
   static void release_staging(void* data) noexcept { release(data); }
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

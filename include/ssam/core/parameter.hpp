@@ -2,7 +2,7 @@
 
 #include <ssam/core/tensor.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Trainability is a type: a Frozen parameter has no gradient, a Trained one has, an Absent one does not exist at all.
 struct Frozen {
@@ -67,4 +67,4 @@ struct Parameter<Scalar, Device, Absent> : Absent {
   TensorView<Scalar, Device> grad_accumulator() { return {}; }
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -3,8 +3,9 @@
 #include <cmath>
 #include <cstdint>
 #include <numbers>
+#include <ssam/core/version.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// A small counter-based generator (SplitMix64): the same numbers on every machine and standard library, and a state of
 /// two integers that a resumed run can restore.
@@ -43,4 +44,4 @@ class Random {
   State state_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

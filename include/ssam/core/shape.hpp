@@ -6,7 +6,7 @@
 #include <ssam/core/error.hpp>
 #include <string>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Signed index and extent type of every tensor.
 using Index = std::int64_t;
@@ -67,4 +67,4 @@ class Shape {
   int rank_ = 0;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

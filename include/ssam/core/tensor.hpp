@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// A non-owning matrix with a row stride: element (r, c) lies at `data[r * stride + c]`. A stride of 0 repeats one row.
 template <class Scalar, class Device>
@@ -151,4 +151,4 @@ class Tensor<Scalar, Meta> {
   Shape shape_ = Shape{0};
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

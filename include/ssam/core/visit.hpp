@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Where a visitor stands in a model: "image_encoder.blocks.3.attn.qkv.weight". Segments are string literals or
 /// numbers, so that a walk works in constant expressions.
@@ -143,4 +143,4 @@ constexpr void walk_layers(Model& model, F&& f) {
   std::remove_const_t<Model>::visit(model, walker);
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -6,7 +6,7 @@
 #include <ssam/core/tensor.hpp>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// A stack of device memory for activations and scratch. Grows by whole blocks while it is warming up; when it is empty
 /// again they are given back, and the next block holds the peak, so that a warm step allocates nothing.
@@ -88,4 +88,4 @@ class Workspace {
   std::size_t allocations_ = 0;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

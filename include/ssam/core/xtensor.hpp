@@ -5,7 +5,7 @@
 #include <vector>
 #include <xtensor/xadapt.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// The elements of a tensor on the host as an xtensor expression, without a copy: what is assigned to it lands in the
 /// tensor. It is valid as long as the tensor's memory is. The one header that includes xtensor; `ssam.hpp` includes it
@@ -27,4 +27,4 @@ auto as_xtensor(const Tensor<Scalar, Cpu>& tensor) {
 template <class Scalar>
 void as_xtensor(Tensor<Scalar, Cpu>&&) = delete;  // its memory would be gone
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

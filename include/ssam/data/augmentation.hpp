@@ -8,7 +8,7 @@
 #include <ssam/core/random.hpp>
 #include <ssam/data/image.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Which augmentations a data set gets. The published code rotates in every set; the others are chosen per set.
 struct AugmentationSettings {
@@ -85,4 +85,4 @@ inline void apply(const Augmentation& drawn, Image& image, Mask& mask) {
   }
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

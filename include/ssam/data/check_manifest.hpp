@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// What a data set is checked for.
 struct CheckOptions {
@@ -240,4 +240,4 @@ inline ManifestReport check_manifest(const Manifest& manifest, const CheckOption
   return detail::ManifestChecker(manifest, options).run(progress);
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// One training or evaluation sample: an image of a split and the label asked for.
 struct Sample {
@@ -157,4 +157,4 @@ class Dataset {
   mutable std::size_t room_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

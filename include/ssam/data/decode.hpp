@@ -19,7 +19,7 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
-namespace ssam::detail {
+namespace ssam::inline SSAM_ABI::detail {
 
 /// The same memory as an OpenCV matrix; RGB order. OpenCV has no const matrices: what is read only must not be written.
 inline cv::Mat as_mat(const Image& image) {
@@ -162,4 +162,4 @@ inline PaletteFile split_palette(const std::vector<std::uint8_t>& png, const Ima
   }
 }
 
-}  // namespace ssam::detail
+}  // namespace ssam::inline SSAM_ABI::detail

@@ -3,8 +3,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <ssam/core/version.hpp>
 
-namespace ssam::detail {
+namespace ssam::inline SSAM_ABI::detail {
 
 /// The orientation (1..8) that an EXIF block asks for; 1 where it says none, or is damaged: viewers then show the
 /// picture as it is stored. `tiff` is the block behind "Exif\0\0" (JPEG), or all of a PNG's eXIf chunk.
@@ -33,4 +34,4 @@ inline int exif_orientation(std::span<const std::uint8_t> tiff) {
 /// Whether an orientation exchanges height and width.
 inline bool exchanges_sides(int orientation) { return orientation >= 5; }
 
-}  // namespace ssam::detail
+}  // namespace ssam::inline SSAM_ABI::detail

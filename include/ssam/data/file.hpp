@@ -4,7 +4,7 @@
 #include <ssam/io/byte_source.hpp>
 #include <vector>
 
-namespace ssam::detail {
+namespace ssam::inline SSAM_ABI::detail {
 
 /// The bytes of a regular file. Throws IoError.
 inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
@@ -14,4 +14,4 @@ inline std::vector<std::uint8_t> read_bytes(const std::filesystem::path& path) {
   return bytes;
 }
 
-}  // namespace ssam::detail
+}  // namespace ssam::inline SSAM_ABI::detail

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
@@ -114,4 +114,4 @@ inline void require_same_data(const nlohmann::json& before, const nlohmann::json
                                 .advice = "give the same data, or start anew"});
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// What was done to a picture on its way from the file.
 struct ImageNotes {
@@ -99,4 +99,4 @@ inline void save_png(const std::filesystem::path& path, const Mask& mask) {
   detail::save_mat(path, mask, detail::as_mat(mask));
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 enum class ImageFormat { png, jpeg, bmp };
 
@@ -239,4 +239,4 @@ inline ImageHeader inspect_image(std::span<const std::uint8_t> bytes, const std:
   file.fail("neither PNG nor JPEG nor BMP", 0, "convert it to PNG");
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

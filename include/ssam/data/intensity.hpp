@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Which stored values of a picture become 0 and 255. Pictures of 8 bits stay as they are unless a rule is given;
 /// those of more bits say how many of them count (PNG's sBIT chunk), or else are mapped by percentiles.
@@ -158,4 +158,4 @@ inline std::uint8_t map_intensity(double value, const IntensityRange& range) {
   return static_cast<std::uint8_t>(std::clamp((value - range.low) / (range.high - range.low), 0.0, 1.0) * 255 + 0.5);
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

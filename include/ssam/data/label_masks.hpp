@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Where each label of one image is.
 class LabelMasks {
@@ -217,4 +217,4 @@ inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem&
   return LabelMasks(std::move(classes));
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

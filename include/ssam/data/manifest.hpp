@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 using Color = std::array<std::uint8_t, 3>;  ///< RGB
 
@@ -247,4 +247,4 @@ class ManifestReader {
 /// unknown key, label or split (with a suggestion), wrong type, anything given twice, empty lists.
 inline Manifest load_manifest(const std::filesystem::path& path) { return detail::ManifestReader(path).read(); }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

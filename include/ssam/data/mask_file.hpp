@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// A mask file's content, turned upright by its own EXIF orientation.
 struct StoredMask {
@@ -205,4 +205,4 @@ inline std::pair<Image, int> load_color_mask(const std::filesystem::path& path) 
   return {std::move(image), file.header.orientation};
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

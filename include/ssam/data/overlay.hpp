@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// A colour for label `k` that differs from its neighbours'; repeats after 12.
 inline Color label_color(Index k) {
@@ -97,4 +97,4 @@ inline Image contact_sheet(const std::vector<std::vector<CaptionedImage>>& rows)
 /// One row of captioned pictures: image | truth | prediction.
 inline Image side_by_side(const std::vector<CaptionedImage>& row) { return contact_sheet({row}); }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

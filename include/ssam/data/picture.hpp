@@ -4,7 +4,7 @@
 #include <ssam/core/shape.hpp>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// An 8-bit RGB image, [height, width, 3].
 struct Image {
@@ -34,4 +34,4 @@ struct Mask {
   bool operator==(const Mask&) const = default;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

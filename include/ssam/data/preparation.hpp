@@ -4,7 +4,7 @@
 #include <ssam/data/pixel_stats.hpp>
 #include <string>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// How a picture of any size becomes a model's square input.
 enum class PreparationForm {
@@ -62,4 +62,4 @@ inline void parse_form(const std::string& text, Preparation& preparation) {
   throw ConfigError(ErrorText{.what = "unknown preparation '" + text + "'", .advice = suggest_name(text, known)});
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

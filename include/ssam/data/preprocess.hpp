@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 struct ImageSize {
   Index height = 0;
@@ -164,4 +164,4 @@ inline Mask preprocess_mask(const Mask& mask, Index size, const Preparation& pre
   return padded;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -6,7 +6,7 @@
 #include <ssam/core/shape.hpp>
 #include <vector>
 
-namespace ssam::detail {
+namespace ssam::inline SSAM_ABI::detail {
 
 /// What one output position takes of an axis: weights of the inputs first, first + 1, ...
 template <class T>
@@ -159,4 +159,4 @@ std::vector<T> resize_real(const std::vector<std::uint8_t>& from, Index width, I
   return result;
 }
 
-}  // namespace ssam::detail
+}  // namespace ssam::inline SSAM_ABI::detail

@@ -7,7 +7,7 @@
 #include <ssam/core/shape.hpp>
 #include <string>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Pixels of two binary masks; sums that can be added over images and processes.
 struct Counts {
@@ -110,4 +110,4 @@ struct LabelScores {
   }
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Said beside every figure, because papers and programs differ.
 inline constexpr const char* dice_definition =
@@ -145,4 +145,4 @@ class Report {
   std::vector<LabelScores> scores_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -4,7 +4,7 @@
 #include <ssam/io/file_lock.hpp>
 #include <ssam/io/temporaries.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Where a file that is to be written goes.
 struct OutputTarget {
@@ -190,4 +190,4 @@ inline void atomic_write(const std::filesystem::path& path, std::string_view byt
   file.commit();
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <utility>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// What is probably wrong with a path that leads nowhere, as advice; "" where nothing shows.
 inline std::string path_advice(std::string_view path) {
@@ -158,4 +158,4 @@ inline std::string read_file(const std::filesystem::path& path, std::size_t max_
   return source.read_string(0, static_cast<std::size_t>(source.size()));
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

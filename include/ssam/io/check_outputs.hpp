@@ -4,7 +4,7 @@
 #include <ssam/io/atomic_file.hpp>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// A file (or folder of files) that is read or written, and what it is called in messages.
 struct NamedPath {
@@ -61,4 +61,4 @@ inline void check_outputs(const std::vector<NamedPath>& outputs, const std::vect
   }
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

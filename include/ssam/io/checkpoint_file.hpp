@@ -3,7 +3,7 @@
 #include <ssam/io/safetensors.hpp>
 #include <ssam/io/torch_checkpoint.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 inline StateDict read_checkpoint(const ByteSource& source, const LoadOptions& options) {
@@ -23,4 +23,4 @@ inline StateDict parse_checkpoint(std::string_view bytes, const std::string& whe
   return detail::read_checkpoint(ByteSource::memory(bytes, where), options);
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -3,7 +3,7 @@
 #include <ssam/io/byte_source.hpp>
 #include <string_view>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// The containers of checkpoints that can be read.
 enum class Container { safetensors, torch_zip, torch_legacy };
@@ -86,4 +86,4 @@ inline Container sniff_container(const ByteSource& source) {
   return Container::safetensors;  // not reached: refuse() throws
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

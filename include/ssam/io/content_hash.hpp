@@ -1,32 +1,30 @@
 #pragma once
 
-// xxHash as static functions of this translation unit: header only, and no clash with a linked one.
-#ifndef XXH_INLINE_ALL
-#define XXH_INLINE_ALL
-#endif
 #include <xxhash.h>
 
 #include <cstdint>
+#include <memory>
+#include <ssam/core/version.hpp>
 #include <string>
 #include <string_view>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// 128 bits (XXH3) over all that is added, in order: tells contents apart on every machine alike. Not cryptographic.
 class ContentHash {
  public:
-  ContentHash() { XXH3_128bits_reset(&state_); }
+  ContentHash() { XXH3_128bits_reset(state_.get()); }
 
-  void number(std::uint64_t value) { XXH3_128bits_update(&state_, &value, sizeof value); }
+  void number(std::uint64_t value) { XXH3_128bits_update(state_.get(), &value, sizeof value); }
   /// The length counts too, so that "ab", "c" is not "a", "bc".
   void text(std::string_view bytes) {
     number(bytes.size());
-    XXH3_128bits_update(&state_, bytes.data(), bytes.size());
+    XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
   }
 
   /// 32 hexadecimal digits.
   std::string hex() const {
-    const XXH128_hash_t digest = XXH3_128bits_digest(&state_);
+    const XXH128_hash_t digest = XXH3_128bits_digest(state_.get());
     constexpr char digits[] = "0123456789abcdef";
     std::string text;
     for (const std::uint64_t half : {digest.high64, digest.low64}) {
@@ -36,7 +34,10 @@ class ContentHash {
   }
 
  private:
-  XXH3_state_t state_;
+  struct Free {
+    void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
+  };
+  std::unique_ptr<XXH3_state_t, Free> state_{XXH3_createState()};
 };
 
 /// The hash of one text.
@@ -46,4 +47,4 @@ inline std::string content_hash(std::string_view bytes) {
   return hash.hex();
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -4,8 +4,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <ssam/core/version.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 /// Table k gives the effect of a byte that k more bytes follow (polynomial 0xEDB88320, reflected).
@@ -48,4 +49,4 @@ inline std::uint32_t crc32(const void* data, std::size_t count) {
   return ~crc;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -3,9 +3,10 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <ssam/core/version.hpp>
 #include <type_traits>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Element types of stored tensors.
 enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
@@ -146,4 +147,4 @@ constexpr std::uint16_t f16_from_double(double value) { return detail::narrow_16
 /// The nearest bfloat16 (ties to even).
 constexpr std::uint16_t bf16_from_double(double value) { return detail::narrow_16_bit<7>(value); }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

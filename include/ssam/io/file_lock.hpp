@@ -4,7 +4,7 @@
 
 #include <ssam/io/byte_source.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 enum class FileLock {
   taken,        ///< ours until the file is closed, or our process ends in whatever way
@@ -28,4 +28,4 @@ inline bool still_names(const std::filesystem::path& path, const FileDescriptor&
          there.st_ino == here.st_ino;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

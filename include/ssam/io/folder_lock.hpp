@@ -3,7 +3,7 @@
 #include <ssam/io/file_lock.hpp>
 #include <ssam/io/temporaries.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Keeps a folder for one writer: as long as this lives, another FolderLock on the same folder (in this process,
 /// another one, or on another machine that sees the folder) is refused. The lock is one of the file `.ssam.lock` in the
@@ -40,4 +40,4 @@ class FolderLock {
   FileDescriptor file_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Bytes of a tensor of this shape. Throws ShapeError when they do not fit 63 bits, or would not but for an extent of
 /// 0.
@@ -206,4 +206,4 @@ struct HostTensor {
 static_assert(std::endian::native == std::endian::little,
               "ssam reads and writes checkpoints on little-endian machines");
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

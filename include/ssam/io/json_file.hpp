@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Parses JSON and refuses what a parser usually lets pass: a key given twice (ConfigError) and nesting deeper than 16.
 /// Throws FormatError for what is not JSON. `where` stands for the file in messages.
@@ -142,4 +142,4 @@ class JsonObject {
   std::string where_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Longest tensor name a reader accepts and a writer writes, in bytes. PyTorch's own stay far below.
 inline constexpr std::size_t max_name_bytes = 1024;
@@ -103,4 +103,4 @@ inline void check_tensor_name(std::string_view name, const std::string& file) {
                               .found = shown(name)});
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -3,7 +3,7 @@
 #include <ssam/io/atomic_file.hpp>
 #include <ssam/io/host_tensor.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
@@ -243,4 +243,4 @@ inline void save_npy(const std::filesystem::path& path, const HostTensor& tensor
   file.commit();
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

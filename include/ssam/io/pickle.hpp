@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// The objects of one pickle (protocol 2) as torch.save writes them. Not an interpreter of Python: the opcodes and
 /// names that state dictionaries need, no recursion, no code of the file's choosing. What else lies beside the weights
@@ -435,4 +435,4 @@ class Pickle {
   std::vector<PickleTensor> tensors_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

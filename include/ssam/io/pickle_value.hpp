@@ -5,7 +5,7 @@
 #include <ssam/io/host_tensor.hpp>
 #include <string_view>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// One Python object of a checkpoint's pickle. Containers, texts and tensors live in the Pickle that made it.
 struct PickleValue {
@@ -50,4 +50,4 @@ struct PickleTensor {
   std::array<std::int64_t, Shape::max_rank> strides = {};
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -5,7 +5,7 @@
 #include <ssam/io/state_dict.hpp>
 #include <tuple>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 /// Longest header any reader accepts (the limit of the reference implementation).
@@ -180,4 +180,4 @@ inline std::string safetensors_bytes(const StateDict& state) {
   return bytes;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

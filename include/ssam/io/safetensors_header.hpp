@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ssam::detail {
+namespace ssam::inline SSAM_ABI::detail {
 
 /// One entry of a safetensors header; offsets count from the first byte after the header.
 struct SafetensorsEntry {
@@ -169,4 +169,4 @@ class SafetensorsSax {
   int offsets_ = 0;
 };
 
-}  // namespace ssam::detail
+}  // namespace ssam::inline SSAM_ABI::detail

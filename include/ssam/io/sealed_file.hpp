@@ -2,7 +2,7 @@
 
 #include <ssam/io/safetensors.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// A safetensors file of our own making that carries the hash of its tensors in its metadata (`content_hash`): any
 /// other reader sees a plain safetensors file, ours sees damage. Written whole or not at all. Throws IoError.
@@ -25,4 +25,4 @@ inline StateDict load_sealed(const std::filesystem::path& path, const LoadOption
   return state;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// What a checkpoint reader may be asked for.
 struct LoadOptions {
@@ -116,4 +116,4 @@ inline std::string content_hash(const StateDict& state) {
   return hash.hex();
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -5,9 +5,10 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <ssam/core/version.hpp>
 #include <utility>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
@@ -86,4 +87,4 @@ inline void remove_temporaries_on_signals() {
   std::signal(SIGXFSZ, SIG_IGN);
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -4,7 +4,7 @@
 #include <ssam/io/torch_storage.hpp>
 #include <unordered_map>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
@@ -195,4 +195,4 @@ inline StateDict parse_torch_checkpoint(std::string_view bytes, const std::strin
   return detail::read_torch(ByteSource::memory(bytes, where), options);
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

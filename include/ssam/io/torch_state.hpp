@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam::detail {
+namespace ssam::inline SSAM_ABI::detail {
 
 /// The tensors of a checkpoint's pickle under their flat names, and what was left out.
 struct TorchState {
@@ -215,4 +215,4 @@ class TorchStateFinder {
   std::size_t visited_ = 0;
 };
 
-}  // namespace ssam::detail
+}  // namespace ssam::inline SSAM_ABI::detail

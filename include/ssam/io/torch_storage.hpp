@@ -3,7 +3,7 @@
 #include <ssam/io/torch_state.hpp>
 #include <ssam/io/zip_archive.hpp>
 
-namespace ssam::detail {
+namespace ssam::inline SSAM_ABI::detail {
 
 /// Where the bytes of one storage lie in the file.
 struct StorageRecord {
@@ -144,4 +144,4 @@ StateDict read_storages(const ByteSource& source, const Pickle& pickle, TorchSta
   return state;
 }
 
-}  // namespace ssam::detail
+}  // namespace ssam::inline SSAM_ABI::detail

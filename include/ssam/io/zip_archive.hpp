@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// One stored (not compressed) file of a zip archive.
 struct ZipEntry {
@@ -264,4 +264,4 @@ class ZipArchive {
   std::map<std::string, ZipEntry> entries_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

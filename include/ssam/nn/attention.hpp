@@ -2,7 +2,7 @@
 
 #include <ssam/nn/linear.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// The image encoder's multi-head attention: fused qkv, windows (0 = global), decomposed relative positions (tables of
 /// rank 0 extents when the model has none). Windows never copy: the op indexes them, and a token that only pads a
@@ -162,4 +162,4 @@ class CrossAttention {
   Index inner_ = 0, heads_ = 1;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -2,7 +2,7 @@
 
 #include <ssam/nn/linear.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// A square convolution over [B, H, W, C]: im2col, then the rows through a linear-like layer whose weight is [out, k,
 /// k, in]. So every adapter of a linear layer is one of a convolution too.
@@ -110,4 +110,4 @@ class ConvTranspose2x2 {
   Parameter<Scalar, Device, Training> bias;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

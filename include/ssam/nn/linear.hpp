@@ -3,7 +3,7 @@
 #include <ssam/core/visit.hpp>
 #include <ssam/ops/ops.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// A layer y = x W^T + b over rows. What every rival of it offers too (SVDLinear, LoRALinear, a user's own):
 /// - constructed from the weight's shape, [out, in] or, for a convolution's patches, [out, kh, kw, in];
@@ -64,4 +64,4 @@ class Linear {
   Parameter<Scalar, Device, BiasTraining> bias;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -2,7 +2,7 @@
 
 #include <ssam/nn/linear.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 enum class Activation { gelu, relu };
 
@@ -128,4 +128,4 @@ class HeadMlp {
   Index hidden_ = 0;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

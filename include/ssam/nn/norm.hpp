@@ -3,7 +3,7 @@
 #include <ssam/core/visit.hpp>
 #include <ssam/ops/ops.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Layer norm over the last axis. In channels-last layout SAM's LayerNorm2d is the same thing.
 template <class Scalar, class Device, class WeightTraining = Frozen, class BiasTraining = WeightTraining>
@@ -44,4 +44,4 @@ class LayerNorm {
   double eps_ = 1e-6;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

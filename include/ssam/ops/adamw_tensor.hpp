@@ -3,7 +3,7 @@
 #include <cmath>
 #include <ssam/ops/views.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// The numbers of one AdamW step (PyTorch's defaults); `step` counts from 1.
 struct AdamWStep {
@@ -79,4 +79,4 @@ void require_adamw(const AdamWStep& settings, TensorView<const double, Device> s
 
 }  // namespace detail
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -4,7 +4,7 @@
 #include <limits>
 #include <ssam/ops/views.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// Extents of a multi-head attention. Queries, keys and values are matrices [batch * tokens, heads * head_dim].
 struct AttentionGeometry {
@@ -120,4 +120,4 @@ void require_attention_gradients(InMatrix<S, Device> q, InMatrix<S, Device> k, I
 }
 
 }  // namespace detail
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -2,7 +2,7 @@
 
 #include <ssam/ops/views.hpp>
 
-namespace ssam::ops::detail {
+namespace ssam::inline SSAM_ABI::ops::detail {
 
 /// Output extent of a convolution along one axis. Throws ShapeError when the kernel does not fit the padded input.
 inline Index convolution_extent(Index extent, Index kernel, Index stride, Index pad, const char* op) {
@@ -37,4 +37,4 @@ inline void require_nchw(const Shape& nchw, const Shape& nhwc, const char* op) {
   require(nchw.rank() == 4 && nhwc == Shape{nchw[0], nchw[2], nchw[3], nchw[1]}, op, "[B, C, H, W] and [B, H, W, C]");
 }
 
-}  // namespace ssam::ops::detail
+}  // namespace ssam::inline SSAM_ABI::ops::detail

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <ssam/ops/views.hpp>
 
-namespace ssam::ops::detail {
+namespace ssam::inline SSAM_ABI::ops::detail {
 
 /// A dropout mask that is a pure function of (key, element index).
 template <class S>
@@ -23,4 +23,4 @@ struct DropoutMask {
   }
 };
 
-}  // namespace ssam::ops::detail
+}  // namespace ssam::inline SSAM_ABI::ops::detail

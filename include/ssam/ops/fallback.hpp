@@ -5,7 +5,7 @@
 /// What a device without ops meets: a sentence instead of a list of overloads that do not fit. A C variadic parameter
 /// is the worst match there is, so every real overload is preferred; Cpu is left out, its wrong calls are reported by
 /// the compiler as what they are.
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {
 template <class Device>
@@ -69,4 +69,4 @@ SSAM_OP_FALLBACK(download)
 
 #undef SSAM_OP_FALLBACK
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <ssam/ops/views.hpp>
 
-namespace ssam::ops::detail {
+namespace ssam::inline SSAM_ABI::ops::detail {
 
 /// Where one output position of a linear interpolation reads: (1 - weight) * in[low] + weight * in[high].
 struct LinearTap {
@@ -57,4 +57,4 @@ inline void require_resize(const Shape& x, const Shape& y, const char* op) {
   require(x[1] > 0 && x[2] > 0 && y[1] > 0 && y[2] > 0, op, "non-empty images");
 }
 
-}  // namespace ssam::ops::detail
+}  // namespace ssam::inline SSAM_ABI::ops::detail

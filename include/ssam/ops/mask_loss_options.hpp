@@ -3,7 +3,7 @@
 #include <cmath>
 #include <ssam/ops/views.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// Which cross entropy the focal loss uses.
 enum class FocalForm {
@@ -61,4 +61,4 @@ void require_mask_loss(TensorView<const S, Device> p, TensorView<const S, Device
 
 }  // namespace detail
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -6,7 +6,7 @@
 #include <numbers>
 #include <ssam/core/device.hpp>
 
-namespace ssam::ops::detail {
+namespace ssam::inline SSAM_ABI::ops::detail {
 
 /// The standard normal distribution at one point.
 template <class S>
@@ -63,4 +63,4 @@ SSAM_HOST_DEVICE inline NormalPoint<float> normal_point(float x) {
   return normal_point(x, std::exp(normal_exponent(x)));
 }
 
-}  // namespace ssam::ops::detail
+}  // namespace ssam::inline SSAM_ABI::ops::detail

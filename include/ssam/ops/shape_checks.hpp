@@ -4,7 +4,7 @@
 #include <ssam/ops/views.hpp>
 
 /// Checks that the ops of every device make; all throw ShapeError.
-namespace ssam::ops::detail {
+namespace ssam::inline SSAM_ABI::ops::detail {
 
 /// The size of a result that may be left out; as if it had `wanted` elements where it is.
 template <class View>
@@ -79,4 +79,4 @@ Index require_svd(TensorView<const S, Device> a, TensorView<S, Device> u, Tensor
   return r;
 }
 
-}  // namespace ssam::ops::detail
+}  // namespace ssam::inline SSAM_ABI::ops::detail

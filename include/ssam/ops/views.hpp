@@ -4,7 +4,7 @@
 #include <ssam/core/tensor.hpp>
 #include <type_traits>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// Arguments of ops. `S` is deduced from the (mutable) result only, so that any view converts to an input.
 template <class S, class Device>
@@ -29,4 +29,4 @@ inline void require(bool condition, const char* op, const char* expectation) {
   if (!condition) throw ShapeError(ErrorText{.what = "shapes do not fit", .where = op, .expected = expectation});
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

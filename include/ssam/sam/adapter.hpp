@@ -4,7 +4,7 @@
 #include <ssam/sam/mistaken_file.hpp>
 #include <ssam/sam/state.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
@@ -189,4 +189,4 @@ void load_adapter(SsamModel<Scalar, Device, Recipe>& model, const std::filesyste
   for (auto& commit : commits) commit();
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -4,7 +4,7 @@
 #include <ssam/sam/config_json.hpp>
 #include <ssam/sam/parameter_count.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// The two files of an adapter's folder.
 inline constexpr const char* adapter_weights_file = "adapter_model.safetensors";
@@ -128,4 +128,4 @@ struct AdapterInfo {
   }
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

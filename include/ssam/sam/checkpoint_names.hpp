@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
@@ -275,4 +275,4 @@ inline StateDict normalize_names(StateDict state) {
   return state;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -5,7 +5,7 @@
 #include <ssam/core/shape.hpp>
 #include <ssam/data/preparation.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Everything that shapes a Segment Anything model. The defaults are SAM ViT-B; `vit_b`, `vit_l`, `vit_h` are the
 /// published ones, `svdsam_release` turns one into the model that S-SAM's authors published.
@@ -93,4 +93,4 @@ constexpr SamConfig svdsam_release(SamConfig config) {
   return config;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -3,7 +3,7 @@
 #include <ssam/io/json_file.hpp>
 #include <ssam/sam/config.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 /// The extents of a configuration by their names in JSON.
@@ -86,4 +86,4 @@ inline SamConfig load_config(const std::filesystem::path& path) {
   return config_from_json(load_json(path), path.string());
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

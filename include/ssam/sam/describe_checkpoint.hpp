@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// What can be read off a SAM checkpoint (names normalised). Extents are 0 where a tensor is absent or has another
 /// rank.
@@ -98,4 +98,4 @@ inline std::string backbone_name(Index embed_dim) {
   throw MismatchError(ErrorText{.what = what, .where = source, .found = counts, .advice = advice});
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

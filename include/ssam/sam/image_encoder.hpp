@@ -7,7 +7,7 @@
 #include <ssam/nn/norm.hpp>
 #include <ssam/sam/config.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// One transformer block of SAM's ViT: x + attn(norm1(x)), then + mlp(norm2(.)).
 template <class Scalar, class Device, class Recipe>
@@ -196,4 +196,4 @@ class ImageEncoder {
   }
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

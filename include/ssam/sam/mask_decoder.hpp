@@ -3,7 +3,7 @@
 #include <ssam/nn/convolution.hpp>
 #include <ssam/sam/two_way_transformer.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Which of the decoder's four masks are wanted: the single one (0) or the three of an ambiguous prompt (1 to 3).
 enum class MaskOutput { single, multi };
@@ -251,4 +251,4 @@ class MaskDecoder {
   bool dense_prompt_ = true;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

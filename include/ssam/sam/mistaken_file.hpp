@@ -4,7 +4,7 @@
 #include <ssam/sam/adapter_info.hpp>
 
 // What a file or folder is that was given in the wrong place.
-namespace ssam::detail {
+namespace ssam::inline SSAM_ABI::detail {
 
 inline bool holds_adapter(const std::filesystem::path& folder) {
   std::error_code failure;
@@ -92,4 +92,4 @@ inline void refuse_other_than_adapter(const std::filesystem::path& path) {
   }
 }
 
-}  // namespace ssam::detail
+}  // namespace ssam::inline SSAM_ABI::detail

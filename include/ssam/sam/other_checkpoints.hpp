@@ -4,7 +4,7 @@
 #include <ssam/io/state_dict.hpp>
 #include <ssam/sam/describe_checkpoint.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// What a file of tensors is that is no SAM checkpoint, and what to do about it.
 struct OtherCheckpoint {
@@ -132,4 +132,4 @@ inline bool is_whole_sam(const StateDict& state) {
   throw MismatchError(ErrorText{.what = other.what, .where = source, .found = found, .advice = other.advice});
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

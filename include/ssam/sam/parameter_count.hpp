@@ -4,7 +4,7 @@
 #include <ssam/sam/ssam_model.hpp>
 #include <string_view>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// The lines of a count: what a trained parameter is. Everything of the mask decoder that is not an adapter is
 /// `decoder`.
@@ -51,4 +51,4 @@ constexpr ParameterCount parameter_count(const SamConfig& config) {
   return count;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

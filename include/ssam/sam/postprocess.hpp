@@ -2,7 +2,7 @@
 
 #include <ssam/ops/ops.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// SAM's way from low-resolution mask logits to the original image: bilinear to the model's input size, the padding cut
 /// off, bilinear to the original size. low_res [P, M, h, w] -> [P, M, height, width] (a workspace tensor).
@@ -25,4 +25,4 @@ TensorView<Scalar, Device> postprocess_masks(Context<Device>& context, TensorVie
   return result;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

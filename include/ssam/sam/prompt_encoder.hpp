@@ -7,7 +7,7 @@
 #include <ssam/sam/config.hpp>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Prompts of `count` masks on one image, all of the same make-up, in pixels of the model's (resized) input.
 struct Prompts {
@@ -175,4 +175,4 @@ class PromptEncoder {
   Index image_size_ = 0;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -5,7 +5,7 @@
 #include <ssam/sam/mistaken_file.hpp>
 #include <ssam/sam/other_checkpoints.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Reads a checkpoint of Segment Anything in any container, whoever wrote it, under SAM's own names; what was taken off
 /// the names and left out stands in `notes` and `skipped`. Throws IoError, FormatError, and MismatchError that says
@@ -28,4 +28,4 @@ inline std::string summary_of_changes(const StateDict& state) {
          (names.size() == 1 ? " entry was left out: " : " entries were left out: ") + detail::listed(names);
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

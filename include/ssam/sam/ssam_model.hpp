@@ -5,7 +5,7 @@
 #include <ssam/sam/prompt_encoder.hpp>
 #include <ssam/text/text_affine.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Segment Anything with a recipe's adapters: image encoder, prompt encoder, mask decoder. Parameter names are the
 /// checkpoint's own.
@@ -160,4 +160,4 @@ class SsamModel {
   Tensor<Scalar, Device> positions_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

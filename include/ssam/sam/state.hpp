@@ -10,7 +10,7 @@
 #include <ssam/sam/other_checkpoints.hpp>
 #include <ssam/sam/ssam_model.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
@@ -242,4 +242,4 @@ void merge(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model) {
   });
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -4,7 +4,7 @@
 #include <ssam/io/sealed_file.hpp>
 #include <ssam/sam/state.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// What prepare_cached did.
 struct SvdCacheReport {
@@ -122,4 +122,4 @@ SvdCacheReport prepare_cached(Context<Device>& context, SsamModel<Scalar, Device
   return report;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -6,7 +6,7 @@
 #include <ssam/nn/norm.hpp>
 #include <ssam/sam/config.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Positional terms of the decoder: of the tokens [P, T, C] (they are the tokens themselves) and of the image, one row
 /// [M * C] for every prompt. An empty view: no such term.
@@ -239,4 +239,4 @@ class TwoWayTransformer {
   bool positions_ = true;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

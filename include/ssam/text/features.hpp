@@ -6,7 +6,7 @@
 #include <ssam/core/random.hpp>
 #include <ssam/io/safetensors.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// One feature vector per label name: what stands before TAL. Either read from a file (made with CLIP or any other text
 /// encoder), or derived from a hash of the name, which tells labels apart but knows nothing of their meaning.
@@ -96,4 +96,4 @@ class TextFeatures {
   std::map<std::string, std::vector<float>> vectors_;  ///< empty: hashed
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -2,7 +2,7 @@
 
 #include <ssam/nn/linear.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// S-SAM's text affine layer (TAL): Linear(text_dim, channels) -> ReLU -> BatchNorm1d(channels). Turns the text feature
 /// of a label name into one sparse prompt token.
@@ -97,4 +97,4 @@ class TextAffine {
   }
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -6,7 +6,7 @@
 #include <ssam/ops/ops.hpp>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// AdamW as PyTorch has it (decoupled weight decay, bias correction). Defaults: S-SAM's.
 struct AdamWOptions {
@@ -96,4 +96,4 @@ class AdamW {
   HostBuffer<double, Device> host_square_{1};
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -9,7 +9,7 @@
 #include <ssam/text/features.hpp>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 /// Queues a copy of host floats to a device tensor, as its scalar type.
@@ -106,4 +106,4 @@ class Batch {
   Tensor<Scalar, Device> images_, text_, masks_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

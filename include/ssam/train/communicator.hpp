@@ -3,7 +3,7 @@
 #include <concepts>
 #include <ssam/core/context.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// What the trainer asks of the processes that train together: the average of a gradient and of a loss over all of
 /// them. MPI on CPUs and NCCL on GPUs are to stand behind it; here is the one for a single process.
@@ -22,4 +22,4 @@ struct SingleProcess {
 
 static_assert(Communicator<SingleProcess, float, Cpu>);
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

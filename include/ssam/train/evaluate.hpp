@@ -7,7 +7,7 @@
 #include <ssam/train/batch.hpp>
 #include <ssam/train/finite.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Said beside every evaluation's loss: the published code has the mean over batches of the loss of a whole batch,
 /// whose dice term depends on how the samples are grouped.
@@ -190,4 +190,4 @@ Evaluation evaluate(Context<Device>& context, SsamModel<Scalar, Device, Recipe>&
   return detail::Evaluator<Scalar, Device, Recipe>(context, model, data, features, batch, loss).run(progress);
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

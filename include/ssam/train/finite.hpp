@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// A model's answer, its loss or its weights are NaN or infinite.
 class NotFiniteError : public Error {
@@ -56,4 +56,4 @@ std::string not_finite_in_run(const Model& model, const AdamW<Scalar, Device>& o
 
 }  // namespace detail
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -5,7 +5,7 @@
 #include <ssam/train/options.hpp>
 #include <ssam/train/run_state.hpp>
 
-namespace ssam::detail {
+namespace ssam::inline SSAM_ABI::detail {
 
 /// The line of a finished epoch in metrics.jsonl. `lr`: of its last step.
 inline nlohmann::ordered_json epoch_metrics(const RunPosition& at, const TrainOptions& options, double lr,
@@ -39,4 +39,4 @@ inline nlohmann::ordered_json epoch_metrics(const RunPosition& at, const TrainOp
   return line;
 }
 
-}  // namespace ssam::detail
+}  // namespace ssam::inline SSAM_ABI::detail

@@ -7,7 +7,7 @@
 #include <ssam/train/schedule.hpp>
 #include <vector>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// What the best epoch is chosen by.
 enum class BestBy {
@@ -145,4 +145,4 @@ class BatchPlan {
   bool joins_ = false;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -5,7 +5,7 @@
 #include <ssam/io/atomic_file.hpp>
 #include <ssam/io/json_file.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// The files of a run.
 class RunFolder {
@@ -119,4 +119,4 @@ class RunFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

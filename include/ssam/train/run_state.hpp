@@ -3,7 +3,7 @@
 #include <ssam/sam/adapter.hpp>
 #include <ssam/train/adamw.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Where a run stands, between two optimiser steps.
 struct RunPosition {
@@ -194,4 +194,4 @@ RunPosition load_run_state(const std::filesystem::path& file, SsamModel<Scalar, 
   return position;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -5,7 +5,7 @@
 #include <ssam/core/error.hpp>
 #include <ssam/core/shape.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 enum class Schedule {
   constant,
@@ -44,4 +44,4 @@ inline double lr_factor(const ScheduleOptions& options, Index step, Index steps,
   return factor;
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -9,7 +9,7 @@
 #include <ssam/train/options.hpp>
 #include <ssam/train/run_folder.hpp>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 /// Told after every optimiser step.
 struct TrainProgress {
@@ -439,4 +439,4 @@ train(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const 
   return trainer.run(resume);
 }
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

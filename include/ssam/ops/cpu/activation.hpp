@@ -4,7 +4,7 @@
 #include <ssam/ops/normal_distribution.hpp>
 #include <ssam/ops/shape_checks.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {
 
@@ -103,4 +103,4 @@ void sigmoid_backward(Context<Cpu>& context, In<S, Cpu> y, In<S, Cpu> dy, Tensor
   });
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

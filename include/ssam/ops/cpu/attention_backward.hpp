@@ -3,7 +3,7 @@
 #include <cmath>
 #include <ssam/ops/cpu/attention_tile.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {
 
@@ -165,4 +165,4 @@ void attention_backward(Context<Cpu>& context, const AttentionGeometry& g, InMat
   }
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -4,7 +4,7 @@
 #include <limits>
 #include <ssam/ops/cpu/attention_tile.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {
 
@@ -98,4 +98,4 @@ void attention_forward(Context<Cpu>& context, const AttentionGeometry& g, InMatr
   });
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

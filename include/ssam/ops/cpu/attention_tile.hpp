@@ -4,7 +4,7 @@
 #include <ssam/ops/cpu/gemm.hpp>
 #include <ssam/ops/cpu/kernel.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {
 
@@ -156,4 +156,4 @@ void tile_scores(const AttentionGeometry& g, const AttentionItem& item, const Re
 }
 
 }  // namespace detail
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

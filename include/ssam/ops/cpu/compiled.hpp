@@ -2,6 +2,8 @@
 
 // The kernels that take the compiler longest (the SVD alone 20 s). A program that links the CMake target ssam::compiled
 // has SSAM_COMPILED_OPS defined and finds them there for float and double; any other compiles them where it uses them.
+#include <ssam/core/version.hpp>
+
 #if defined(SSAM_COMPILED_OPS)
 
 #if defined(SSAM_COMPILE_OPS_HERE)
@@ -24,10 +26,10 @@
   SSAM_INSTANCE void gelu_forward<S>(Context<Cpu>&, In<S, Cpu>, TensorView<S, Cpu>);                                   \
   SSAM_INSTANCE void gelu_backward<S>(Context<Cpu>&, In<S, Cpu>, In<S, Cpu>, TensorView<S, Cpu>);
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 SSAM_INSTANCES(float)
 SSAM_INSTANCES(double)
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops
 
 #undef SSAM_INSTANCES
 #undef SSAM_INSTANCE

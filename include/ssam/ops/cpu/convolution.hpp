@@ -3,7 +3,7 @@
 #include <ssam/ops/convolution_geometry.hpp>
 #include <ssam/ops/cpu/kernel.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// The patches of a convolution as rows: x [B, H, W, C] -> cols [B * oh * ow, kernel * kernel * C], a row ordered
 /// (kh, kw, c), zeros where a patch hangs over the border.
@@ -119,4 +119,4 @@ void nhwc_to_nchw(Context<Cpu>& context, In<S, Cpu> x, TensorView<S, Cpu> y) {
   detail::transpose_batch(context, x.dim(0), x.dim(1) * x.dim(2), x.dim(3), x.data(), y.data());
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -3,7 +3,7 @@
 #include <ssam/ops/dropout_mask.hpp>
 #include <ssam/ops/shape_checks.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// out = x * mask / (1 - rate) with a mask that is a pure function of (key, element index): forward and backward draw
 /// the same one, no mask is stored, and the thread count does not matter. `out` may alias x.
@@ -16,4 +16,4 @@ void dropout(Context<Cpu>& context, In<S, Cpu> x, double rate, std::uint64_t key
   });
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

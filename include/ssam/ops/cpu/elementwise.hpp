@@ -3,7 +3,7 @@
 #include <ssam/ops/cpu/kernel.hpp>
 #include <ssam/ops/shape_checks.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// x = v
 template <class S>
@@ -105,4 +105,4 @@ void dot_rows(Context<Cpu>& context, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b, Ten
   detail::add_partials(context, partial, 0, row);
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -10,7 +10,7 @@
 #include <ssam/ops/cpu/elementwise.hpp>
 #include <ssam/ops/shape_checks.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {
 
@@ -101,4 +101,4 @@ void linear(Context<Cpu>& context, InMatrix<S, Cpu> x, InMatrix<S, Cpu> w, In<S,
   if (!bias.empty()) add_row<S>(context, bias, y);
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -7,7 +7,7 @@
 
 /// What the CPU kernels share. Work is cut by shape only and partial sums are added in order: the same bits for every
 /// thread count.
-namespace ssam::ops::detail {
+namespace ssam::inline SSAM_ABI::ops::detail {
 
 /// While it lives, libraries called from this thread see a pool of one thread: how they cut their work would depend on
 /// the number of threads. What the thread's pool was before comes back at the end.
@@ -94,4 +94,4 @@ void parallel_slots(Context<Cpu>& context, Index count, const F& f) {
   });
 }
 
-}  // namespace ssam::ops::detail
+}  // namespace ssam::inline SSAM_ABI::ops::detail

@@ -3,7 +3,7 @@
 #include <ssam/ops/cpu/kernel.hpp>
 #include <ssam/ops/mask_loss_options.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// S-SAM's mask loss of probabilities p against masks t (0 or 1): dice_weight * dice + focal_weight * focal with
 ///   dice  = 1 - (2 sum(p t) + 1) / (sum(p + t) + 1) over the whole batch,
@@ -51,4 +51,4 @@ void mask_loss(Context<Cpu>& context, In<S, Cpu> p, In<S, Cpu> t, const MaskLoss
       scale * (options.dice_weight * (1 - ratio) + options.focal_weight * focal / static_cast<double>(pixels));
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

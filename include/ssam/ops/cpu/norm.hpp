@@ -4,7 +4,7 @@
 #include <ssam/ops/cpu/kernel.hpp>
 #include <ssam/ops/shape_checks.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// Normalises every row of the last axis: y = (x - mean) * rstd * weight + bias, rstd = 1 / sqrt(variance + eps) with
 /// the biased variance. x, y [..., C]; weight, bias [C]; mean, rstd [rows] are kept for the backward pass and may be
@@ -157,4 +157,4 @@ void batch_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight,
   });
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -3,7 +3,7 @@
 #include <ssam/ops/adamw_tensor.hpp>
 #include <ssam/ops/cpu/kernel.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {
 
@@ -62,4 +62,4 @@ void adamw_step(Context<Cpu>& context, std::type_identity_t<TensorView<const Ada
   });
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

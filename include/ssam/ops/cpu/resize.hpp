@@ -3,7 +3,7 @@
 #include <ssam/ops/cpu/kernel.hpp>
 #include <ssam/ops/linear_axis.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// Bilinear interpolation with PyTorch's align_corners=False: x [B, H, W, C] -> y [B, h, w, C]. H = h = 1 is the linear
 /// interpolation of a sequence.
@@ -91,4 +91,4 @@ void adaptive_average_pool(Context<Cpu>& context, In<S, Cpu> x, TensorView<S, Cp
   });
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

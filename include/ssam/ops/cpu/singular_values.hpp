@@ -3,7 +3,7 @@
 #include <ssam/ops/cpu/kernel.hpp>
 #include <ssam/ops/shape_checks.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// out = relu(scale * s + shift), the singular values of S-SAM's W' = U relu(A S + B) Vt; all [r].
 template <class S>
@@ -28,4 +28,4 @@ void singular_values_backward(Context<Cpu>& context, In<S, Cpu> s, In<S, Cpu> ou
   });
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -4,7 +4,7 @@
 #include <ssam/ops/cpu/kernel.hpp>
 #include <ssam/ops/shape_checks.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// The thin singular value decomposition a = u diag(s) vt: a [m, n], u [m, r], s [r] in descending order, vt [r, n]
 /// with r = min(m, n). Computed in double (0.2 to 0.5 s for a weight of ViT-B, twice the time of float, where float
@@ -29,4 +29,4 @@ void svd(Context<Cpu>&, In<S, Cpu> a, TensorView<S, Cpu> u, TensorView<S, Cpu> s
   Eigen::Map<RowMajor>(vt.data(), r, n) = factors.matrixV().transpose().template cast<S>();
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -2,7 +2,7 @@
 
 #include <ssam/ops/views.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// Copies `to.size()` elements of host memory to the device in the order of its work. The host memory must stay as it
 /// is until the device is synchronised with; from staging memory (HostBuffer) nothing waits.
@@ -17,4 +17,4 @@ void download(Context<Cpu>&, In<S, Cpu> from, S* to) {
   Memory<Cpu>::copy_to_host(to, from.data(), static_cast<std::size_t>(from.size()) * sizeof(S));
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

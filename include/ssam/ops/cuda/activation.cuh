@@ -3,7 +3,7 @@
 #include <ssam/ops/cuda/map.cuh>
 #include <ssam/ops/normal_distribution.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -90,4 +90,4 @@ void sigmoid_backward(Context<D>& context, In<S, D> y, In<S, D> dy, Out<S, D> dx
   detail::activate_backward<S>(context, "sigmoid_backward", cuda_kernels::SigmoidSlope<S>{}, y, dy, dx);
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <ssam/ops/cuda/attention_launch.cuh>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -293,4 +293,4 @@ void attention_backward(Context<D>& context, const AttentionGeometry& g, InMatri
   if (!rel_h.empty()) detail::terms_backward<S>(context, g, q, tables, dterms_room, dq, drel_h, drel_w);
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -4,7 +4,7 @@
 #include <limits>
 #include <ssam/ops/cuda/attention_launch.cuh>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -123,4 +123,4 @@ void attention_forward(Context<D>& context, const AttentionGeometry& g, InMatrix
   });
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -5,7 +5,7 @@
 #include <ssam/ops/cuda/gemm.cuh>
 
 /// What attention's passes do on the host: the choice of a Tile, and the products with the relative position tables.
-namespace ssam::ops::detail {
+namespace ssam::inline SSAM_ABI::ops::detail {
 
 /// Calls f(std::type_identity<Tile>) for the device's precision with the smallest class of head_dim that holds
 /// `head_dim`. Throws ShapeError when there is none.
@@ -90,4 +90,4 @@ void terms_backward(Context<D>& context, const AttentionGeometry& g, InMatrix<S,
   }
 }
 
-}  // namespace ssam::ops::detail
+}  // namespace ssam::inline SSAM_ABI::ops::detail

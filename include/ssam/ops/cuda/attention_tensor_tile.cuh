@@ -3,7 +3,7 @@
 #include <ssam/ops/cuda/attention_tile.cuh>
 #include <ssam/ops/cuda/mma.cuh>
 
-namespace ssam::ops::cuda_kernels {
+namespace ssam::inline SSAM_ABI::ops::cuda_kernels {
 
 /// A Tile multiplied on tensor cores: rows are staged, and scores are multiplied with rows, in bfloat16 or TF32;
 /// everything else is fp32. A warp owns 16 rows and has their scores as mma leaves them: lane l those of rows l / 4 and
@@ -121,4 +121,4 @@ class AttentionTensorTile {
   }
 };
 
-}  // namespace ssam::ops::cuda_kernels
+}  // namespace ssam::inline SSAM_ABI::ops::cuda_kernels

@@ -3,7 +3,7 @@
 #include <cmath>
 #include <ssam/ops/cuda/attention_tile.cuh>
 
-namespace ssam::ops::cuda_kernels {
+namespace ssam::inline SSAM_ABI::ops::cuda_kernels {
 
 /// A Tile multiplied on CUDA cores, in the precision of S: 16 x 16 threads, of which (ty, tx) has the scores of rows
 /// ty + 16 i with others tx + 16 j, so that 16-byte reads of the staged rows meet no bank conflict.
@@ -88,4 +88,4 @@ class AttentionThreadTile {
   }
 };
 
-}  // namespace ssam::ops::cuda_kernels
+}  // namespace ssam::inline SSAM_ABI::ops::cuda_kernels

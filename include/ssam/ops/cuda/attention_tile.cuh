@@ -14,7 +14,7 @@
 ///   sum (i, c) is of row(i) and the head's column(c); `lanes` neighbouring lanes share a row, this one is lane();
 ///   first_row(): of the warp;
 /// - dot(): the scores of two staged tiles; add_weighted(): sums += scores . staged rows; exponential().
-namespace ssam::ops::cuda_kernels {
+namespace ssam::inline SSAM_ABI::ops::cuda_kernels {
 
 using detail::AttentionItem;
 using detail::load_vec;
@@ -226,4 +226,4 @@ __device__ __forceinline__ S row_max(S value) {
   return value;
 }
 
-}  // namespace ssam::ops::cuda_kernels
+}  // namespace ssam::inline SSAM_ABI::ops::cuda_kernels

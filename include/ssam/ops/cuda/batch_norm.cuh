@@ -2,7 +2,7 @@
 
 #include <ssam/ops/cuda/map.cuh>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -157,4 +157,4 @@ void batch_norm_backward(Context<D>& context, In<S, D> x, In<S, D> weight, In<S,
                  sizeof(double) * cuda_kernels::batch_norm_threads, at);
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -4,7 +4,7 @@
 
 /// Sums over the rows of a matrix: rows are cut in chunks by their number only, the chunks' sums are added in order by
 /// a second launch.
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -108,4 +108,4 @@ void add_column_sums(Context<D>& context, const char* name, bool wide, const F& 
 
 }  // namespace detail
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

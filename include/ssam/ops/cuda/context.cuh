@@ -8,7 +8,7 @@
 #include <ssam/ops/cuda/linear_plan.cuh>
 #include <ssam/ops/cuda/memory.cuh>
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
@@ -131,4 +131,4 @@ class Context<BasicCuda<Precision>> : public HostContext {
   Workspace<Device> workspace;
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

@@ -3,7 +3,7 @@
 #include <ssam/ops/convolution_geometry.hpp>
 #include <ssam/ops/cuda/map.cuh>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -200,4 +200,4 @@ void nhwc_to_nchw(Context<D>& context, In<S, D> x, Out<S, D> y) {
   detail::transpose_batch<S>(context, "nhwc_to_nchw", x.dim(0), x.dim(1) * x.dim(2), x.dim(3), x.data(), y.data());
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

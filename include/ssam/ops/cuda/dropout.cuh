@@ -3,7 +3,7 @@
 #include <ssam/ops/cuda/map.cuh>
 #include <ssam/ops/dropout_mask.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -24,4 +24,4 @@ void dropout(Context<D>& context, In<S, D> x, double rate, std::uint64_t key, Ou
                        {detail::flat(x)}, detail::flat(out));
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -2,7 +2,7 @@
 
 #include <ssam/ops/cuda/column_sums.cuh>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -130,4 +130,4 @@ void dot_rows(Context<D>& context, InMatrix<S, D> a, InMatrix<S, D> b, Out<S, D>
                              row.data());
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

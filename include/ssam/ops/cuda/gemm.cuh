@@ -6,7 +6,7 @@
 #include <ssam/ops/cuda/elementwise.cuh>
 #include <ssam/ops/shape_checks.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -155,4 +155,4 @@ void gemm_batched(Context<D>& context, Op a_op, Op b_op, S alpha, std::type_iden
 
 }  // namespace detail
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -11,7 +11,7 @@
 #endif
 
 /// What the kernels share: shared memory, 16-byte accesses, sums over a warp and a block in a fixed order.
-namespace ssam::ops::detail {
+namespace ssam::inline SSAM_ABI::ops::detail {
 
 inline constexpr int warp_size = 32;
 inline constexpr unsigned full_warp = 0xffffffffu;
@@ -78,4 +78,4 @@ __device__ __forceinline__ S block_sum(S value, S* scratch) {
   return total;
 }
 
-}  // namespace ssam::ops::detail
+}  // namespace ssam::inline SSAM_ABI::ops::detail

@@ -3,7 +3,7 @@
 #include <ssam/ops/cuda/context.cuh>
 #include <ssam/ops/views.hpp>
 
-namespace ssam::ops::detail {
+namespace ssam::inline SSAM_ABI::ops::detail {
 
 /// Shared memory a kernel may use without asking.
 inline constexpr std::size_t plain_shared_bytes = 48 * 1024;
@@ -40,4 +40,4 @@ inline unsigned block_count(Index count, Index each) {
   return static_cast<unsigned>(std::min<Index>((count + each - 1) / each, 0x7fffffff));
 }
 
-}  // namespace ssam::ops::detail
+}  // namespace ssam::inline SSAM_ABI::ops::detail

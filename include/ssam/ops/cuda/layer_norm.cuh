@@ -2,7 +2,7 @@
 
 #include <ssam/ops/cuda/column_sums.cuh>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -246,4 +246,4 @@ void layer_norm_backward(Context<D>& context, In<S, D> x, In<S, D> weight, In<S,
   });
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

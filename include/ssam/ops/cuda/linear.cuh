@@ -2,7 +2,7 @@
 
 #include <ssam/ops/cuda/gemm.cuh>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {
 
@@ -59,4 +59,4 @@ void linear(Context<D>& context, InMatrix<S, D> x, InMatrix<S, D> w, In<S, D> bi
   if (!bias.empty()) add_row<S>(context, bias, y);
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

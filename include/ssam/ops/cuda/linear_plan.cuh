@@ -12,7 +12,7 @@
 #include <ssam/ops/cuda/memory.cuh>
 
 /// What cuBLASLt has to know of a product with a bias, kept from one call to the next. Used by ops/cuda/linear.cuh.
-namespace ssam::detail {
+namespace ssam::inline SSAM_ABI::detail {
 
 inline void check_cublas(cublasStatus_t status, const char* what) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
@@ -150,4 +150,4 @@ class LinearPlans {
   std::map<LinearProblem, LinearPlan> plans_;
 };
 
-}  // namespace ssam::detail
+}  // namespace ssam::inline SSAM_ABI::detail

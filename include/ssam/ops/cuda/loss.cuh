@@ -3,7 +3,7 @@
 #include <ssam/ops/cuda/map.cuh>
 #include <ssam/ops/mask_loss_options.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -88,4 +88,4 @@ void mask_loss(Context<D>& context, In<S, D> p, In<S, D> t, const MaskLossOption
                        {detail::flat(dp), detail::flat(t)}, detail::flat(dp));
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

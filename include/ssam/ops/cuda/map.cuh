@@ -6,7 +6,7 @@
 #include <type_traits>
 
 /// Elementwise kernels, and what kernels that move or scale memory share.
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {
 
@@ -133,4 +133,4 @@ void map(Context<D>& context, const char* name, const F& f, const std::array<Mat
 
 }  // namespace detail
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

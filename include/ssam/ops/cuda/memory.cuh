@@ -11,7 +11,7 @@
     "ssam: copies wait for the context's stream by way of the default stream: compile without per-thread default streams"
 #endif
 
-namespace ssam {
+namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
@@ -68,4 +68,4 @@ struct Memory<BasicCuda<Precision>> {
   static void release_staging(void* data) noexcept { cudaFreeHost(data); }
 };
 
-}  // namespace ssam
+}  // namespace ssam::inline SSAM_ABI

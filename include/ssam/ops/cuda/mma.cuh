@@ -7,7 +7,7 @@
 
 /// Tensor cores: the instructions of PTX (sm_80 and later) that the kernels use, each called by all lanes of a warp.
 /// Lane l holds parts of a matrix by its group l / 4 and its place in it l % 4.
-namespace ssam::ops::detail {
+namespace ssam::inline SSAM_ABI::ops::detail {
 
 /// Four matrices of 8 rows of 16 bytes in shared memory (ldmatrix). `row`, a multiple of 16 bytes: of lane l row l % 8
 /// of matrix l / 8. words[m]: the lane's bytes 4 (l % 4) and on of row l / 4 of matrix m.
@@ -75,4 +75,4 @@ __device__ __forceinline__ unsigned tf32_word(float value) {
   return (word & 0x7f800000u) == 0x7f800000u ? word : (word + 0x1000u) & ~0x1fffu;
 }
 
-}  // namespace ssam::ops::detail
+}  // namespace ssam::inline SSAM_ABI::ops::detail

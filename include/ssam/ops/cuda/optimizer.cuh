@@ -3,7 +3,7 @@
 #include <ssam/ops/adamw_tensor.hpp>
 #include <ssam/ops/cuda/map.cuh>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -127,4 +127,4 @@ void adamw_step(Context<D>& context, std::type_identity_t<TensorView<const AdamW
                  clip_norm, squared_norm.data());
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

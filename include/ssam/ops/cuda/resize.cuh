@@ -3,7 +3,7 @@
 #include <ssam/ops/cuda/map.cuh>
 #include <ssam/ops/linear_axis.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -138,4 +138,4 @@ void adaptive_average_pool(Context<D>& context, In<S, D> x, Out<S, D> y) {
   });
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -2,7 +2,7 @@
 
 #include <ssam/ops/cuda/map.cuh>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -44,4 +44,4 @@ void singular_values_backward(Context<D>& context, In<S, D> s, In<S, D> out, In<
                  out.data(), dout.data(), count, dscale.data(), dshift.data());
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

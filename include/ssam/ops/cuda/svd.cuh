@@ -7,7 +7,7 @@
 #include <ssam/ops/cuda/transfer.cuh>
 #include <vector>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 namespace cuda_kernels {
 
@@ -108,4 +108,4 @@ void svd(Context<D>& context, In<S, D> a, TensorView<S, D> u, TensorView<S, D> s
   convert(wide_u.data(), m * r, u.data());
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops

@@ -3,7 +3,7 @@
 #include <ssam/ops/cuda/context.cuh>
 #include <ssam/ops/views.hpp>
 
-namespace ssam::ops {
+namespace ssam::inline SSAM_ABI::ops {
 
 /// See ops/cpu/transfer.hpp.
 template <class S, CudaDevice D>
@@ -24,4 +24,4 @@ void download(Context<D>& context, In<S, D> from, S* to) {
   context.synchronize();
 }
 
-}  // namespace ssam::ops
+}  // namespace ssam::inline SSAM_ABI::ops
