@@ -6,7 +6,8 @@ set -eu
 packages="g++ cmake ninja-build git pkg-config
 libeigen3-dev nlohmann-json3-dev libxxhash-dev libdnnl-dev
 libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libjpeg62-turbo-dev
-libcli11-dev doctest-dev libbenchmark-dev libxtensor-dev"
+libcli11-dev doctest-dev libbenchmark-dev libxtensor-dev
+doxygen"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
   echo "install_dependencies: this system has no apt; please install the equivalents of: $packages" >&2
