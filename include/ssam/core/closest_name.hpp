@@ -37,7 +37,8 @@ inline std::string closest_name(std::string_view name, std::span<const std::stri
   return best;
 }
 
-/// "did you mean 'x'?" or, with nothing near, "known are: a, b, c". The advice of an error about an unknown name.
+/// "did you mean 'x'?" or, with nothing near, "known are: a, b, c" of `names`. The advice of an error about an unknown
+/// `name`.
 inline std::string suggest_name(std::string_view name, std::span<const std::string> names) {
   const std::string best = closest_name(name, names);
   if (!best.empty()) return "did you mean '" + best + "'?";

@@ -55,6 +55,7 @@ inline int checked_threads(int threads) {
 /// threads is the context's own: OpenMP's settings, which the rest of the program sees, stay as they are.
 class HostContext {
  public:
+  /// Host threads that parallel_for uses, the caller's own among them.
   int threads() const { return threads_; }
 
   /// Calls f(0) ... f(count - 1), each exactly once, on the pool. The calls must not depend on each other; what they
@@ -98,8 +99,8 @@ class HostContext {
   Random random;
 
  protected:
-  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores). Throws ConfigError for more than max_threads and
-  /// when `SSAM_THREADS` is no number of threads.
+  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores); `seed` is that of `random`. Throws ConfigError for
+  /// more than max_threads and when `SSAM_THREADS` is no number of threads.
   explicit HostContext(int threads, std::uint64_t seed)
       : random(seed), threads_(threads > 0 ? detail::checked_threads(threads) : detail::default_threads()) {}
 
@@ -107,10 +108,12 @@ class HostContext {
   int threads_;
 };
 
+/// A context whose ops run on the host.
 template <>
 class Context<Cpu> : public HostContext {
  public:
-  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores).
+  /// `threads` <= 0: the default (`SSAM_THREADS`, else all cores); `seed`: of `random`. Throws ConfigError as
+  /// HostContext.
   explicit Context(int threads = 0, std::uint64_t seed = 0) : HostContext(threads, seed) {}
 
   /// Calls f(context, i) for i in [0, count) with a single-threaded context of its own for each: large tasks that do
@@ -126,10 +129,10 @@ class Context<Cpu> : public HostContext {
   /// Waits until everything asked of the device is done: on the host it always is.
   void synchronize() const {}
 
-  Workspace<Cpu> workspace;
+  Workspace<Cpu> workspace;  ///< activations and scratch
 };
 
-/// An uninitialised tensor from the context's workspace; it lives until an enclosing WorkspaceScope ends.
+/// An uninitialised tensor of `shape` from the context's workspace; it lives until an enclosing WorkspaceScope ends.
 template <class Scalar, class Device>
 TensorView<Scalar, Device> allocate(Context<Device>& context, const Shape& shape) {
   return context.workspace.template allocate<Scalar>(shape);
@@ -139,11 +142,13 @@ TensorView<Scalar, Device> allocate(Context<Device>& context, const Shape& shape
 template <class Device>
 class TrainingMode {
  public:
+  /// Sets context.training to `training`.
   TrainingMode(Context<Device>& context, bool training)
       : context_(context),
         training_(std::exchange(context.training, training)),
         batch_statistics_(context.batch_statistics) {}
   TrainingMode(const TrainingMode&) = delete;
+  /// Sets it back.
   ~TrainingMode() {
     context_.training = training_;
     context_.batch_statistics = batch_statistics_;
@@ -158,9 +163,11 @@ class TrainingMode {
 template <class Device>
 class WorkspaceScope {
  public:
+  /// Remembers how full the workspace is.
   explicit WorkspaceScope(Context<Device>& context) : workspace_(context.workspace), mark_(workspace_.mark()) {}
   WorkspaceScope(const WorkspaceScope&) = delete;
   WorkspaceScope& operator=(const WorkspaceScope&) = delete;
+  /// Releases what was allocated since.
   ~WorkspaceScope() { workspace_.release(mark_); }
 
  private:

@@ -24,23 +24,27 @@ enum class MatmulPrecision {
 /// An NVIDIA GPU: tensors live in device memory. Its ops are in `ops/cuda/`; without them every use fails to compile.
 template <MatmulPrecision Precision>
 struct BasicCuda {
-  static constexpr MatmulPrecision precision = Precision;
+  static constexpr MatmulPrecision precision = Precision;  ///< of matrix products
 };
-using Cuda = BasicCuda<MatmulPrecision::fp32>;
-using CudaTf32 = BasicCuda<MatmulPrecision::tf32>;
-using CudaBf16 = BasicCuda<MatmulPrecision::bf16>;
+using Cuda = BasicCuda<MatmulPrecision::fp32>;      ///< products in full fp32
+using CudaTf32 = BasicCuda<MatmulPrecision::tf32>;  ///< products of tf32 operands
+using CudaBf16 = BasicCuda<MatmulPrecision::bf16>;  ///< products of bfloat16 operands
 
 /// No device at all: a tensor knows its shape only and is `constexpr`, so a whole model can be built and counted at
 /// compile time.
 struct Meta {};
 
+/// Whether tensors of `Device` have no elements.
 template <class Device>
 inline constexpr bool is_meta = false;
+/// Meta's have none.
 template <>
 inline constexpr bool is_meta<Meta> = true;
 
+/// Whether `Device` is an NVIDIA GPU.
 template <class Device>
 inline constexpr bool is_cuda = false;
+/// Every precision of one.
 template <MatmulPrecision Precision>
 inline constexpr bool is_cuda<BasicCuda<Precision>> = true;
 /// One of the `BasicCuda` tags.

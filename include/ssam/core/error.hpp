@@ -29,7 +29,9 @@ inline std::string to_string(const ErrorText& text) {
 /// Root of everything ssam throws.
 class Error : public std::runtime_error {
  public:
+  /// `what()` is the `message`.
   explicit Error(const std::string& message) : std::runtime_error(message) {}
+  /// `what()` is the one line of `text`.
   explicit Error(const ErrorText& text) : std::runtime_error(to_string(text)) {}
 };
 

@@ -20,6 +20,7 @@ namespace ssam::inline SSAM_ABI {
 template <class Device>
 struct Memory;
 
+/// Ordinary memory.
 template <>
 struct Memory<Cpu> {
   /// Allocates `bytes` (> 0), aligned for any vector instruction. Large blocks ask for huge pages: the first touch of a
@@ -36,18 +37,23 @@ struct Memory<Cpu> {
 #endif
     return data;
   }
+  /// Gives back what allocate() returned as `data`.
   static void release(void* data) noexcept { std::free(data); }
+  /// Fills `bytes` bytes from `data` on with 0.
   static void zero(void* data, std::size_t bytes) {
     if (bytes > 0) std::memset(data, 0, bytes);
   }
-  /// Of no bytes both addresses may be null, unlike memcpy's.
+  /// Copies `bytes` bytes `from` one place `to` another. Of no bytes both addresses may be null, unlike memcpy's.
   static void copy(void* to, const void* from, std::size_t bytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);
   }
+  /// Copies `bytes` bytes `from` host memory `to` the device's.
   static void copy_from_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
+  /// Copies `bytes` bytes `from` the device's memory `to` host memory.
   static void copy_to_host(void* to, const void* from, std::size_t bytes) { copy(to, from, bytes); }
-  /// Host memory that the device reads fastest.
+  /// `bytes` bytes of host memory that the device reads fastest.
   static void* allocate_staging(std::size_t bytes) { return allocate(bytes); }
+  /// Gives back what allocate_staging() returned as `data`.
   static void release_staging(void* data) noexcept { release(data); }
 };
 

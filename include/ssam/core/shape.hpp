@@ -14,22 +14,25 @@ using Index = std::int64_t;
 /// Extents of a row-major tensor, outermost first. A fixed array, so that it works in constant expressions everywhere.
 class Shape {
  public:
-  static constexpr int max_rank = 8;
+  static constexpr int max_rank = 8;  ///< most extents that a shape can have
 
-  constexpr Shape() = default;
+  constexpr Shape() = default;  ///< rank 0: one element
 
   /// Throws ShapeError on more than `max_rank` extents or a negative one.
   constexpr Shape(std::initializer_list<Index> extents) {
     for (const Index extent : extents) push_back(extent);
   }
 
+  /// Adds an innermost `extent`. Throws ShapeError when it is negative or one too many.
   constexpr void push_back(Index extent) {
     if (rank_ == max_rank) throw ShapeError("a tensor has at most 8 dimensions");
     if (extent < 0) throw ShapeError("a tensor extent is negative");
     extents_[rank_++] = extent;
   }
 
+  /// Number of extents.
   constexpr int rank() const { return rank_; }
+  /// Extent of `axis`; negative ones count from the innermost: -1 is the last.
   constexpr Index operator[](int axis) const { return extents_[axis < 0 ? axis + rank_ : axis]; }
 
   /// Number of elements: the product of all extents, 1 for rank 0. Throws ShapeError when it does not fit 63 bits.
@@ -47,6 +50,7 @@ class Shape {
     return product;
   }
 
+  /// The same extents in the same order.
   constexpr bool operator==(const Shape& other) const {
     if (rank_ != other.rank_) return false;
     for (int axis = 0; axis < rank_; ++axis) {

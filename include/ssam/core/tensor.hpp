@@ -13,18 +13,20 @@ namespace ssam::inline SSAM_ABI {
 /// A non-owning matrix with a row stride: element (r, c) lies at `data[r * stride + c]`. A stride of 0 repeats one row.
 template <class Scalar, class Device>
 struct MatrixView {
-  Scalar* data = nullptr;
-  Index rows = 0;
-  Index cols = 0;
-  Index stride = 0;
+  Scalar* data = nullptr;  ///< element (0, 0)
+  Index rows = 0;          ///< number of them
+  Index cols = 0;          ///< elements of a row
+  Index stride = 0;        ///< elements from one row to the next; 0 repeats one row
 
-  MatrixView() = default;
+  MatrixView() = default;  ///< empty
+  /// `row_count` x `col_count` elements from `first` on, `row_stride` from one row to the next.
   MatrixView(Scalar* first, Index row_count, Index col_count, Index row_stride)
       : data(first), rows(row_count), cols(col_count), stride(row_stride) {}
   /// A view that may write is one that may read.
   template <class Other>
   requires(std::is_same_v<const Other, Scalar>) MatrixView(const MatrixView<Other, Device>& other)
       : MatrixView(other.data, other.rows, other.cols, other.stride) {}
+  /// Whether there is no data.
   bool empty() const { return data == nullptr; }
   /// Columns [first, first + count) of every row.
   MatrixView columns(Index first, Index count) const { return {data + first, rows, count, stride}; }
@@ -34,17 +36,23 @@ struct MatrixView {
 template <class Scalar, class Device>
 class TensorView {
  public:
-  TensorView() = default;
+  TensorView() = default;  ///< empty, of shape [0]
+  /// The elements from `data` on, as many as `shape` has; they must outlive the view.
   TensorView(Scalar* data, const Shape& shape) : data_(data), shape_(shape) {}
   /// A view that may write is one that may read.
   template <class Other>
   requires(std::is_same_v<const Other, Scalar>) TensorView(const TensorView<Other, Device>& other)
       : TensorView(other.data(), other.shape()) {}
 
+  /// The first element.
   Scalar* data() const { return data_; }
+  /// Extents, outermost first.
   const Shape& shape() const { return shape_; }
+  /// Extent of `axis`; negative ones count from the innermost.
   Index dim(int axis) const { return shape_[axis]; }
+  /// Number of elements.
   Index size() const { return shape_.elements(); }
+  /// Whether there is no data: stands for "not wanted".
   bool empty() const { return data_ == nullptr; }
 
   /// The same elements under another shape. Throws ShapeError when the counts differ.
@@ -81,7 +89,8 @@ class TensorView {
 template <class Scalar, class Device>
 class Tensor {
  public:
-  Tensor() = default;
+  Tensor() = default;  ///< empty, of shape [0]
+  /// A tensor of zeros. Throws Error or DeviceError when memory is exhausted.
   explicit Tensor(const Shape& shape) : shape_(shape) {
     if (bytes() == 0) return;
     data_ = static_cast<Scalar*>(Memory<Device>::allocate(bytes()));
@@ -96,30 +105,44 @@ class Tensor {
     }
     if (data_ != nullptr) Memory<Device>::copy_from_host(data_, values.data(), bytes());
   }
+  /// A copy of the elements, on the device.
   Tensor(const Tensor& other) : Tensor(other.shape_) {
     if (data_ != nullptr) Memory<Device>::copy(data_, other.data_, bytes());
   }
+  /// Takes the elements; `other` is empty afterwards.
   Tensor(Tensor&& other) noexcept
       : data_(std::exchange(other.data_, nullptr)), shape_(std::exchange(other.shape_, Shape{0})) {}
+  /// Takes the elements of `other`.
   Tensor& operator=(Tensor other) noexcept {
     std::swap(data_, other.data_);
     std::swap(shape_, other.shape_);
     return *this;
   }
+  /// Gives the memory back.
   ~Tensor() {
     if (data_ != nullptr) Memory<Device>::release(data_);
   }
 
+  /// The first element, on the device.
   Scalar* data() { return data_; }
+  /// The same to read.
   const Scalar* data() const { return data_; }
+  /// Extents, outermost first.
   const Shape& shape() const { return shape_; }
+  /// Extent of `axis`; negative ones count from the innermost.
   Index dim(int axis) const { return shape_[axis]; }
+  /// Number of elements.
   Index size() const { return shape_.elements(); }
+  /// Whether it has no memory: no elements, or never assigned.
   bool empty() const { return data_ == nullptr; }
 
+  /// A view of all elements; valid until the tensor is assigned to, moved or destroyed.
   TensorView<Scalar, Device> view() { return {data_, shape_}; }
+  /// The same to read.
   TensorView<const Scalar, Device> view() const { return {data_, shape_}; }
+  /// view(), where an op asks for one.
   operator TensorView<Scalar, Device>() { return view(); }
+  /// view(), where an op asks for one to read.
   operator TensorView<const Scalar, Device>() const { return view(); }
 
   /// The elements on the host, row-major.
@@ -140,11 +163,16 @@ class Tensor {
 template <class Scalar>
 class Tensor<Scalar, Meta> {
  public:
-  constexpr Tensor() = default;
+  constexpr Tensor() = default;  ///< of shape [0]
+  /// Of `shape`.
   constexpr explicit Tensor(const Shape& shape) : shape_(shape) {}
+  /// Extents, outermost first.
   constexpr const Shape& shape() const { return shape_; }
+  /// Extent of `axis`; negative ones count from the innermost.
   constexpr Index dim(int axis) const { return shape_[axis]; }
+  /// Number of elements that a real tensor would have.
   constexpr Index size() const { return shape_.elements(); }
+  /// Always: there is no memory.
   constexpr bool empty() const { return true; }
 
  private:

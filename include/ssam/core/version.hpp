@@ -12,6 +12,8 @@
 #define SSAM_ABI v0_2_0_eigen
 #endif
 
+/// The library. Models of `nn/`, `text/` and `sam/` compute with the `ops` on a device tag (Cpu, Cuda); `adapt/`
+/// adapts, `train/` trains them.
 namespace ssam::inline SSAM_ABI {
 
 /// This library's version. CMake reads it from here.

@@ -12,16 +12,22 @@ namespace ssam::inline SSAM_ABI {
 /// numbers, so that a walk works in constant expressions.
 class Path {
  public:
+  /// A name or, where that is null, a number.
   struct Segment {
-    const char* name = nullptr;
-    Index number = 0;
+    const char* name = nullptr;  ///< null: a number
+    Index number = 0;            ///< place in a list of layers
   };
-  static constexpr int max_depth = 16;
+  static constexpr int max_depth = 16;  ///< segments that a path can have
 
+  /// Goes into `name`, a string literal. Throws Error beyond max_depth.
   constexpr void push(const char* name) { push(Segment{name, 0}); }
+  /// Goes into entry `number` of a list. Throws Error beyond max_depth.
   constexpr void push(Index number) { push(Segment{nullptr, number}); }
+  /// Goes out of the innermost segment.
   constexpr void pop() { --depth_; }
+  /// Number of segments.
   constexpr int depth() const { return depth_; }
+  /// Segment `i`, 0 is the outermost.
   constexpr const Segment& operator[](int i) const { return segments_[i]; }
 
   /// Whether the outermost segment is `name`.
@@ -29,6 +35,7 @@ class Path {
     return depth_ > 0 && segments_[0].name != nullptr && std::string_view(segments_[0].name) == name;
   }
 
+  /// The segments with dots between them: a checkpoint's name.
   std::string str() const {
     std::string text;
     for (int i = 0; i < depth_; ++i) {
@@ -52,8 +59,11 @@ class Path {
 template <class Leaf>
 class Walker {
  public:
+  /// `leaf` must outlive the walker.
   constexpr explicit Walker(Leaf& leaf) : leaf_(leaf) {}
 
+  /// A `parameter` of the layer, `name` under the layer's own; an Absent one is passed over. `layout` says how a
+  /// checkpoint stores it.
   template <class P>
   constexpr void parameter(const char* name, P& parameter, Group group, Layout layout = Layout::same) {
     if constexpr (P::present) {
@@ -63,6 +73,7 @@ class Walker {
     }
   }
 
+  /// The parameters of an inner `layer`, under `name`.
   template <class Layer>
   constexpr void child(const char* name, Layer& layer) {
     path_.push(name);
@@ -70,6 +81,7 @@ class Walker {
     path_.pop();
   }
 
+  /// The parameters of `layers`, a vector of layers, under `name`.0, `name`.1, ...
   template <class Layers>
   constexpr void children(const char* name, Layers& layers) {
     path_.push(name);

@@ -13,24 +13,27 @@ namespace ssam::inline SSAM_ABI {
 template <class Device>
 class Workspace {
  public:
+  /// A height of the stack.
   struct Mark {
-    std::size_t block = 0;
-    std::size_t offset = 0;
-    std::size_t used = 0;  ///< bytes in all blocks
+    std::size_t block = 0;   ///< number of the block
+    std::size_t offset = 0;  ///< bytes used of it
+    std::size_t used = 0;    ///< bytes in all blocks
   };
 
-  Workspace() = default;
+  Workspace() = default;  ///< of no blocks: the first allocation makes one
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
+  /// Gives all blocks back.
   ~Workspace() { release_blocks(); }
 
-  /// An uninitialised tensor on top of the stack. It lives until a mark below it is released.
+  /// An uninitialised tensor of `shape` on top of the stack. It lives until a mark below it is released.
   template <class Scalar>
   TensorView<Scalar, Device> allocate(const Shape& shape) {
     const std::size_t bytes = static_cast<std::size_t>(std::max<Index>(shape.elements(), 1)) * sizeof(Scalar);
     return {static_cast<Scalar*>(allocate_bytes(bytes)), shape};
   }
 
+  /// The present height, for release().
   Mark mark() const { return top_; }
 
   /// Gives back everything allocated since `mark`.
@@ -39,6 +42,7 @@ class Workspace {
     if (top_.block == 0 && top_.offset == 0 && blocks_.size() > 1) release_blocks();
   }
 
+  /// Bytes of all blocks.
   std::size_t capacity() const {
     std::size_t total = 0;
     for (const Block& block : blocks_) total += block.bytes;

@@ -11,20 +11,22 @@ namespace ssam::inline SSAM_ABI {
 
 /// Pixels of two binary masks; sums that can be added over images and processes.
 struct Counts {
-  double intersection = 0;
-  double prediction = 0;
-  double truth = 0;
+  double intersection = 0;  ///< in both masks
+  double prediction = 0;    ///< in the predicted mask
+  double truth = 0;         ///< in the true mask
 
+  /// Adds the counts of other pixels.
   Counts& operator+=(const Counts& other) {
     intersection += other.intersection;
     prediction += other.prediction;
     truth += other.truth;
     return *this;
   }
-  bool operator==(const Counts&) const = default;
+  bool operator==(const Counts&) const = default;  ///< member by member
 };
 
-/// Counts the pixels that are not 0. Throws ShapeError when the two masks differ in size.
+/// Counts the pixels that are not 0 in `prediction`, `truth` and both. Throws ShapeError when the two masks differ in
+/// size.
 inline Counts count_pixels(std::span<const std::uint8_t> prediction, std::span<const std::uint8_t> truth) {
   if (prediction.size() != truth.size()) {
     throw ShapeError(ErrorText{.what = "a predicted mask has another size than the true one",
@@ -60,15 +62,16 @@ inline double iou(const Counts& counts) {
 
 /// Scores of one label over many images. Sums, so that those of several processes can be added.
 struct LabelScores {
-  double sum_dice = 0;
-  double sum_published_dice = 0;
-  double sum_iou = 0;
-  double sum_nonblank_dice = 0;  ///< over the images that have the label
-  Index n = 0;                   ///< images
-  Index n_blank = 0;             ///< of them without the label
-  Index n_blank_right = 0;       ///< of those, answered with a blank mask
-  Index n_false_blank = 0;       ///< images with the label, answered with a blank mask
+  double sum_dice = 0;            ///< of dice()
+  double sum_published_dice = 0;  ///< of published_dice()
+  double sum_iou = 0;             ///< of iou()
+  double sum_nonblank_dice = 0;   ///< over the images that have the label
+  Index n = 0;                    ///< images
+  Index n_blank = 0;              ///< of them without the label
+  Index n_blank_right = 0;        ///< of those, answered with a blank mask
+  Index n_false_blank = 0;        ///< images with the label, answered with a blank mask
 
+  /// Adds one image by its pixel counts.
   void add(const Counts& counts) {
     const bool blank = counts.truth == 0, blank_answer = counts.prediction == 0;
     sum_dice += dice(counts);
@@ -80,6 +83,7 @@ struct LabelScores {
     if (blank && blank_answer) ++n_blank_right;
     if (!blank && blank_answer) ++n_false_blank;
   }
+  /// Adds the scores of other images.
   LabelScores& operator+=(const LabelScores& other) {
     sum_dice += other.sum_dice;
     sum_published_dice += other.sum_published_dice;
@@ -97,9 +101,11 @@ struct LabelScores {
   /// Images without the label, answered with a mask.
   Index n_false_alarm() const { return n_blank - n_blank_right; }
 
-  /// Means over the images; NaN without any.
+  /// Mean of dice() over the images; NaN without any, as the others.
   double mean_dice() const { return mean(sum_dice, n); }
+  /// Mean of published_dice().
   double mean_published_dice() const { return mean(sum_published_dice, n); }
+  /// Mean of iou().
   double mean_iou() const { return mean(sum_iou, n); }
   /// Mean over the images that have the label: what blank answers to blank questions cannot lift.
   double mean_nonblank_dice() const { return mean(sum_nonblank_dice, n_nonblank()); }

@@ -22,6 +22,7 @@ inline constexpr const char* dice_definition =
 /// Scores per label of one evaluation, as a table to read and as JSON.
 class Report {
  public:
+  /// No images yet; `labels` in the order of their indices.
   explicit Report(std::vector<std::string> labels) : labels_(std::move(labels)), scores_(labels_.size()) {}
 
   /// Adds one image's result for one label. Throws ShapeError for an unknown label.
@@ -38,12 +39,16 @@ class Report {
     return *this;
   }
 
+  /// Names, in the order of their indices.
   const std::vector<std::string>& labels() const { return labels_; }
+  /// One per label, in the order of labels().
   const std::vector<LabelScores>& scores() const { return scores_; }
 
   /// Mean of the labels' mean DSC, labels without images left out; NaN when there are none.
   double mean_dice() const { return mean(&LabelScores::mean_dice); }
+  /// The same of published_dice().
   double mean_published_dice() const { return mean(&LabelScores::mean_published_dice); }
+  /// The same of iou().
   double mean_iou() const { return mean(&LabelScores::mean_iou); }
   /// The same of the DSC over images that have the label; labels that no image has are left out.
   double mean_nonblank_dice() const { return mean(&LabelScores::mean_nonblank_dice); }

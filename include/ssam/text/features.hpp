@@ -70,6 +70,7 @@ class TextFeatures {
 
   /// "hashed label names (no CLIP)", or the file: to be said in logs and kept with an adapter.
   const std::string& source() const { return source_; }
+  /// Values of a vector.
   Index dim() const { return dim_; }
 
  private:

@@ -9,17 +9,21 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, class Training = Frozen>
 class TextAffine {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
-  static constexpr double eps = 1e-5;
-  static constexpr double momentum = 0.1;
+  using View = TensorView<Scalar, Device>;             ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
+  static constexpr double eps = 1e-5;                  ///< of the batch norm
+  static constexpr double momentum = 0.1;              ///< of its running statistics
+  /// What forward leaves for backward.
   struct Record {
-    typename Linear<Scalar, Device, Training, Training>::Record linear;
-    ConstView active, mean, rstd;
-    bool batch_statistics = false;
+    typename Linear<Scalar, Device, Training, Training>::Record linear;  ///< of the linear layer
+    ConstView active,                                                    ///< behind the ReLU, [B, channels]
+        mean,                       ///< of the batch, [channels]; empty where the running one was taken
+        rstd;                       ///< 1 / deviation of the batch; as `mean`
+    bool batch_statistics = false;  ///< whether the norm took the statistics of the batch
   };
 
-  constexpr TextAffine() = default;
+  constexpr TextAffine() = default;  ///< empty, to be assigned
+  /// From text features of `text_dim` values to tokens of `channels` values.
   constexpr TextAffine(Index text_dim, Index channels)
       : linear(Shape{channels, text_dim}),
         weight(Shape{channels}),
@@ -52,7 +56,7 @@ class TextAffine {
     }
   }
 
-  /// Adds to the trained gradients. (Text features are data: there is no gradient of them.)
+  /// dtoken [B, channels]. Adds to the trained gradients. (Text features are data: there is no gradient of them.)
   void backward(Context<Device>& context, const Record& record, ConstView dtoken) requires(Training::trained) {
     WorkspaceScope<Device> scope(context);
     const View dactive = allocate<Scalar>(context, record.active.shape());
@@ -66,6 +70,7 @@ class TextAffine {
     linear.backward(context, record.linear, dactive.matrix(), {});
   }
 
+  /// Its parameters, by the names of S-SAM's published code.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.child("Text_Embedding_Affine.0", self.linear);
@@ -76,9 +81,12 @@ class TextAffine {
     visitor.parameter("Text_Embedding_Affine.2.num_batches_tracked", self.num_batches_tracked, Group::counter);
   }
 
-  Linear<Scalar, Device, Training, Training> linear;
-  Parameter<Scalar, Device, Training> weight, bias;
-  Parameter<Scalar, Device, Frozen> running_mean, running_var, num_batches_tracked;
+  Linear<Scalar, Device, Training, Training> linear;  ///< text_dim -> channels
+  Parameter<Scalar, Device, Training> weight,         ///< the norm's scale [channels]
+      bias;                                           ///< the norm's shift [channels]
+  Parameter<Scalar, Device, Frozen> running_mean,     ///< of the norm [channels]
+      running_var,                                    ///< of the norm [channels], unbiased
+      num_batches_tracked;  ///< steps that the running statistics have seen, as PyTorch counts them
 
  private:
   // With fixed statistics the norm is an affine map: y = weight * normed + bias.
