@@ -10,16 +10,21 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, class LinearLayer, class RelativeTraining = Frozen>
 class WindowAttention {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
+  using View = TensorView<Scalar, Device>;             ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
+  /// What forward leaves for backward.
   struct Record {
-    typename LinearLayer::Record qkv_linear, proj_linear;
-    ConstView qkv, out, lse;
-    ops::AttentionGeometry geometry;
+    typename LinearLayer::Record qkv_linear,  ///< of the qkv layer
+        proj_linear;                          ///< of the output projection
+    ConstView qkv,                            ///< queries, keys and values [B * tokens, 3 * channels]
+        out,                                  ///< the heads' answers [B * tokens, channels]
+        lse;                                  ///< log-sum-exp of every query's scores
+    ops::AttentionGeometry geometry;          ///< extents, windows and grid of this input
   };
 
-  constexpr WindowAttention() = default;
-  /// `extent`: side of the window, or of the grid where the block is global.
+  constexpr WindowAttention() = default;  ///< empty, to be assigned
+  /// `channels` in `heads` heads; `window` tokens of a side, 0: global; `extent`: side of the window, or of the grid
+  /// where the block is global; `relative_positions`: whether there are tables of them.
   constexpr WindowAttention(Index channels, Index heads, Index window, Index extent, bool relative_positions)
       : rel_pos_h(relative_positions ? Shape{2 * extent - 1, channels / heads} : Shape{0}),
         rel_pos_w(relative_positions ? Shape{2 * extent - 1, channels / heads} : Shape{0}),
@@ -53,6 +58,7 @@ class WindowAttention {
     record.lse = lse;
   }
 
+  /// dy, dx [B, H, W, channels]. Adds to the trained gradients; overwrites dx.
   void backward(Context<Device>& context, const Record& record, ConstView dy, View dx) {
     WorkspaceScope<Device> scope(context);
     const Index channels = dy.dim(-1);
@@ -74,6 +80,7 @@ class WindowAttention {
     qkv.backward(context, record.qkv_linear, dfused.matrix(), dx.matrix());
   }
 
+  /// Its parameters, by SAM's names.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     if (self.rel_pos_h.value.size() > 0) {
@@ -84,8 +91,10 @@ class WindowAttention {
     visitor.child("proj", self.proj);
   }
 
-  Parameter<Scalar, Device, RelativeTraining> rel_pos_h, rel_pos_w;
-  LinearLayer qkv, proj;
+  Parameter<Scalar, Device, RelativeTraining> rel_pos_h,  ///< table of rows [2 * extent - 1, channels / heads]
+      rel_pos_w;                                          ///< table of columns, the same shape
+  LinearLayer qkv,                                        ///< channels -> 3 * channels
+      proj;                                               ///< channels -> channels
 
  private:
   Index heads_ = 1, window_ = 0;
@@ -95,15 +104,24 @@ class WindowAttention {
 template <class Scalar, class Device, class LinearLayer>
 class CrossAttention {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
+  using View = TensorView<Scalar, Device>;             ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
+  /// What forward leaves for backward.
   struct Record {
-    typename LinearLayer::Record q_linear, k_linear, v_linear, out_linear;
-    ConstView q, k, v, out, lse;
-    ops::AttentionGeometry geometry;
+    typename LinearLayer::Record q_linear,  ///< of q_proj
+        k_linear,                           ///< of k_proj
+        v_linear,                           ///< of v_proj
+        out_linear;                         ///< of out_proj
+    ConstView q,                            ///< projected queries [B * queries, inner]
+        k,                                  ///< projected keys [B * keys, inner]
+        v,                                  ///< projected values [B * keys, inner]
+        out,                                ///< the heads' answers [B * queries, inner]
+        lse;                                ///< log-sum-exp of every query's scores
+    ops::AttentionGeometry geometry;        ///< extents of this input
   };
 
-  constexpr CrossAttention() = default;
+  constexpr CrossAttention() = default;  ///< empty, to be assigned
+  /// `inner` channels in `heads` heads, from and to `channels`.
   constexpr CrossAttention(Index channels, Index inner, Index heads)
       : q_proj(Shape{inner, channels}),
         k_proj(Shape{inner, channels}),
@@ -134,7 +152,7 @@ class CrossAttention {
     record.lse = lse;
   }
 
-  /// Overwrites dq, dk, dv (shapes of q, k, v).
+  /// dy [B, queries, C]. Adds to the trained gradients; overwrites dq, dk, dv (shapes of q, k, v).
   void backward(Context<Device>& context, const Record& record, ConstView dy, View dq, View dk, View dv) {
     WorkspaceScope<Device> scope(context);
     const View dout = allocate<Scalar>(context, record.out.shape()), dqp = allocate<Scalar>(context, record.q.shape());
@@ -148,6 +166,7 @@ class CrossAttention {
     v_proj.backward(context, record.v_linear, dvp.matrix(), dv.matrix());
   }
 
+  /// Its parameters, by SAM's names.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.child("q_proj", self.q_proj);
@@ -156,7 +175,10 @@ class CrossAttention {
     visitor.child("out_proj", self.out_proj);
   }
 
-  LinearLayer q_proj, k_proj, v_proj, out_proj;
+  LinearLayer q_proj,  ///< channels -> inner
+      k_proj,          ///< channels -> inner
+      v_proj,          ///< channels -> inner
+      out_proj;        ///< inner -> channels
 
  private:
   Index inner_ = 0, heads_ = 1;

@@ -9,18 +9,20 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, class LinearLayer>
 class Convolution {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
+  using View = TensorView<Scalar, Device>;             ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
+  /// What forward leaves for backward.
   struct Record {
-    Shape input_shape;
-    typename LinearLayer::Record linear;
+    Shape input_shape;                    ///< [B, H, W, in]
+    typename LinearLayer::Record linear;  ///< of the layer over the patches
   };
 
-  constexpr Convolution() = default;
+  constexpr Convolution() = default;  ///< empty, to be assigned
+  /// From `in` to `out` channels; `kernel`, `stride` and `padding` in pixels, alike in both directions.
   constexpr Convolution(Index in, Index out, Index kernel, Index stride, Index padding)
       : linear(Shape{out, kernel, kernel, in}), out_(out), kernel_(kernel), stride_(stride), padding_(padding) {}
 
-  /// Shape of the result for an input of shape [B, H, W, C]. Throws ShapeError when the kernel does not fit.
+  /// Shape of the result for an input x of shape [B, H, W, C]. Throws ShapeError when the kernel does not fit.
   Shape output_shape(const Shape& x) const {
     const Index height = x[1] + 2 * padding_ - kernel_, width = x[2] + 2 * padding_ - kernel_;
     if (height < 0 || width < 0) {
@@ -29,6 +31,7 @@ class Convolution {
     return {x[0], height / stride_ + 1, width / stride_ + 1, out_};
   }
 
+  /// x [B, H, W, in] -> y of output_shape(x)
   void forward(Context<Device>& context, ConstView x, View y, Record& record) const {
     record.input_shape = x.shape();
     if (pointwise()) return linear.forward(context, x.matrix(), y.matrix(), record.linear);
@@ -37,7 +40,7 @@ class Convolution {
     linear.forward(context, patches.matrix(), y.matrix(), record.linear);
   }
 
-  /// Adds to the trained gradients; overwrites dx unless it is empty.
+  /// dy of y's shape. Adds to the trained gradients; overwrites dx [B, H, W, in] unless it is empty.
   void backward(Context<Device>& context, const Record& record, ConstView dy, View dx) {
     if (dx.empty()) return linear.backward(context, record.linear, dy.matrix(), {});
     if (pointwise()) return linear.backward(context, record.linear, dy.matrix(), dx.matrix());
@@ -47,12 +50,13 @@ class Convolution {
     ops::col2im<Scalar>(context, dpatches.matrix(), kernel_, stride_, padding_, dx);
   }
 
+  /// The inner layer's parameters, under the convolution's own name.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.inlined(self.linear);
   }
 
-  LinearLayer linear;
+  LinearLayer linear;  ///< over patches of kernel * kernel * in values
 
  private:
   bool pointwise() const { return kernel_ == 1 && stride_ == 1 && padding_ == 0; }
@@ -64,13 +68,15 @@ class Convolution {
 template <class Scalar, class Device, class Training = Frozen>
 class ConvTranspose2x2 {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
+  using View = TensorView<Scalar, Device>;             ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
+  /// What forward leaves for backward.
   struct Record {
-    ConstView x;
+    ConstView x;  ///< [B, H, W, in]
   };
 
-  constexpr ConvTranspose2x2() = default;
+  constexpr ConvTranspose2x2() = default;  ///< empty, to be assigned
+  /// From `in` to `out` channels.
   constexpr ConvTranspose2x2(Index in, Index out) : weight(Shape{4 * out, in}), bias(Shape{out}) {}
 
   /// x [B, H, W, in] -> y [B, 2H, 2W, out]
@@ -84,6 +90,7 @@ class ConvTranspose2x2 {
     ops::add_row<Scalar>(context, bias.value, y.matrix());
   }
 
+  /// dy [B, 2H, 2W, out]. Adds to the trained gradients; overwrites dx [B, H, W, in] unless it is empty.
   void backward(Context<Device>& context, const Record& record, ConstView dy, View dx) {
     WorkspaceScope<Device> scope(context);
     const ConstView x = record.x;
@@ -100,14 +107,15 @@ class ConvTranspose2x2 {
     }
   }
 
+  /// Weight and bias, by PyTorch's names.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.parameter("weight", self.weight, Group::weights, Layout::conv_transpose_2x2);
     visitor.parameter("bias", self.bias, Group::biases);
   }
 
-  Parameter<Scalar, Device, Training> weight;
-  Parameter<Scalar, Device, Training> bias;
+  Parameter<Scalar, Device, Training> weight;  ///< [4 * out, in], rows in the order (kh, kw, out)
+  Parameter<Scalar, Device, Training> bias;    ///< [out]
 };
 
 }  // namespace ssam::inline SSAM_ABI

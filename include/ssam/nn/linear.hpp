@@ -15,13 +15,15 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, class WeightTraining = Frozen, class BiasTraining = Frozen>
 class Linear {
  public:
-  using Matrix = MatrixView<Scalar, Device>;
-  using ConstMatrix = MatrixView<const Scalar, Device>;
+  using Matrix = MatrixView<Scalar, Device>;             ///< a matrix to write
+  using ConstMatrix = MatrixView<const Scalar, Device>;  ///< a matrix to read
+  /// What forward leaves for backward.
   struct Record {
-    ConstMatrix x;
+    ConstMatrix x;  ///< [N, in]
   };
 
-  constexpr Linear() = default;
+  constexpr Linear() = default;  ///< empty, to be assigned
+  /// `weight_shape`: [out, in] or [out, kh, kw, in].
   constexpr explicit Linear(const Shape& weight_shape) : weight(weight_shape), bias(Shape{weight_shape[0]}) {}
 
   /// x [N, in] -> y [N, out]
@@ -30,7 +32,7 @@ class Linear {
     ops::linear<Scalar>(context, x, weight.value.view().matrix(y.cols), bias_view(), y);
   }
 
-  /// Adds to the gradients of what is trained; overwrites dx [N, in] unless it is empty.
+  /// dy [N, out]. Adds to the gradients of what is trained; overwrites dx [N, in] unless it is empty.
   void backward(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx) {
     if (!dx.empty()) {
       ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, dy,
@@ -43,16 +45,22 @@ class Linear {
     if constexpr (BiasTraining::trained) ops::sum_rows<Scalar>(context, dy, bias.grad_accumulator());
   }
 
+  /// The layer's answer [out] to a row of zeros; empty without a bias.
   TensorView<const Scalar, Device> bias_view() const {
     if constexpr (BiasTraining::present) return bias.value;
     return {};
   }
+  /// Where to add the gradient of bias_view(); empty where it is not trained.
   TensorView<Scalar, Device> bias_grad() { return bias.grad_accumulator(); }
 
+  /// Nothing: there is nothing to factor.
   void prepare(Context<Device>&) {}
+  /// Nothing: the weight is plain already.
   void merge(Context<Device>&) {}
+  /// Nothing: every value comes from a checkpoint.
   void initialize(Random&) {}
 
+  /// Weight and bias, by PyTorch's names.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.parameter("weight", self.weight, Group::weights,
@@ -60,8 +68,8 @@ class Linear {
     visitor.parameter("bias", self.bias, Group::biases);
   }
 
-  Parameter<Scalar, Device, WeightTraining> weight;
-  Parameter<Scalar, Device, BiasTraining> bias;
+  Parameter<Scalar, Device, WeightTraining> weight;  ///< [out, in] or [out, kh, kw, in]
+  Parameter<Scalar, Device, BiasTraining> bias;      ///< [out]
 };
 
 }  // namespace ssam::inline SSAM_ABI

@@ -4,7 +4,11 @@
 
 namespace ssam::inline SSAM_ABI {
 
-enum class Activation { gelu, relu };
+/// What stands between the two layers of an Mlp.
+enum class Activation {
+  gelu,  ///< x * normal CDF(x), exact (by erf)
+  relu,  ///< max(x, 0)
+};
 
 namespace detail {
 template <class Scalar, class Device>
@@ -31,14 +35,17 @@ void activate_backward(Context<Device>& context, Activation kind, TensorView<con
 template <class Scalar, class Device, class LinearLayer, Activation activation>
 class Mlp {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
+  using View = TensorView<Scalar, Device>;             ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
+  /// What forward leaves for backward.
   struct Record {
-    typename LinearLayer::Record lin1, lin2;
-    ConstView hidden;  // before the activation, [N, hidden]
+    typename LinearLayer::Record lin1,  ///< of the first layer
+        lin2;                           ///< of the second
+    ConstView hidden;                   ///< before the activation, [N, hidden]
   };
 
-  constexpr Mlp() = default;
+  constexpr Mlp() = default;  ///< empty, to be assigned
+  /// channels -> hidden -> channels: `channels` outside, `hidden` between the layers.
   constexpr Mlp(Index channels, Index hidden)
       : lin1(Shape{hidden, channels}), lin2(Shape{channels, hidden}), hidden_(hidden) {}
 
@@ -52,6 +59,7 @@ class Mlp {
     record.hidden = hidden;
   }
 
+  /// dy [N, channels]. Adds to the trained gradients; overwrites dx [N, channels].
   void backward(Context<Device>& context, const Record& record, ConstView dy, View dx) {
     WorkspaceScope<Device> scope(context);
     const View dhidden = allocate<Scalar>(context, record.hidden.shape());
@@ -60,13 +68,15 @@ class Mlp {
     lin1.backward(context, record.lin1, dhidden.matrix(), dx.matrix());
   }
 
+  /// Its parameters, by SAM's names.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.child("lin1", self.lin1);
     visitor.child("lin2", self.lin2);
   }
 
-  LinearLayer lin1, lin2;
+  LinearLayer lin1,  ///< channels -> hidden
+      lin2;          ///< hidden -> channels
 
  private:
   Index hidden_ = 0;
@@ -76,16 +86,18 @@ class Mlp {
 template <class Scalar, class Device, class Training = Frozen>
 class HeadMlp {
  public:
-  using Layer = Linear<Scalar, Device, Training, Training>;
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
-  using ConstMatrix = MatrixView<const Scalar, Device>;
+  using Layer = Linear<Scalar, Device, Training, Training>;  ///< each of the three
+  using View = TensorView<Scalar, Device>;                   ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;        ///< a tensor to read
+  using ConstMatrix = MatrixView<const Scalar, Device>;      ///< a matrix to read
+  /// What forward leaves for backward.
   struct Record {
-    typename Layer::Record layer[3];
-    ConstView hidden[2];  // after the activation, [N, hidden]
+    typename Layer::Record layer[3];  ///< of each layer
+    ConstView hidden[2];              ///< after the activation, [N, hidden]
   };
 
-  constexpr HeadMlp() = default;
+  constexpr HeadMlp() = default;  ///< empty, to be assigned
+  /// in -> hidden -> hidden -> out: `in`, `hidden` and `out` channels.
   constexpr HeadMlp(Index in, Index hidden, Index out) : hidden_(hidden) {
     layers.emplace_back(Shape{hidden, in});
     layers.emplace_back(Shape{hidden, hidden});
@@ -105,6 +117,7 @@ class HeadMlp {
     layers[2].forward(context, input, y, record.layer[2]);
   }
 
+  /// dy [N, out]. Adds to the trained gradients; overwrites dx [N, in] unless it is empty.
   void backward(Context<Device>& context, const Record& record, ConstMatrix dy, MatrixView<Scalar, Device> dx) {
     WorkspaceScope<Device> scope(context);
     ConstMatrix gradient = dy;
@@ -117,12 +130,13 @@ class HeadMlp {
     layers[0].backward(context, record.layer[0], gradient, dx);
   }
 
+  /// Its parameters, by SAM's names.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.children("layers", self.layers);
   }
 
-  std::vector<Layer> layers;
+  std::vector<Layer> layers;  ///< the first one's input is `in`, the last one's output `out`
 
  private:
   Index hidden_ = 0;

@@ -9,15 +9,20 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, class WeightTraining = Frozen, class BiasTraining = WeightTraining>
 class LayerNorm {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
+  using View = TensorView<Scalar, Device>;             ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
+  /// What forward leaves for backward.
   struct Record {
-    ConstView x, mean, rstd;
+    ConstView x,  ///< [..., channels]
+        mean,     ///< of each row
+        rstd;     ///< 1 / deviation of each row
   };
 
-  constexpr LayerNorm() = default;
+  constexpr LayerNorm() = default;  ///< empty, to be assigned
+  /// Over `channels` values; `eps` is added to the variance.
   constexpr LayerNorm(Index channels, double eps) : weight(Shape{channels}), bias(Shape{channels}), eps_(eps) {}
 
+  /// x [..., channels] -> y, same shape
   void forward(Context<Device>& context, ConstView x, View y, Record& record) const {
     const Index rows = x.size() / weight.value.size();
     const View mean = allocate<Scalar>(context, {rows}), rstd = allocate<Scalar>(context, {rows});
@@ -31,14 +36,15 @@ class LayerNorm {
                                      weight.grad_accumulator(), bias.grad_accumulator());
   }
 
+  /// Weight and bias, by PyTorch's names.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.parameter("weight", self.weight, Group::norms);
     visitor.parameter("bias", self.bias, Group::norms);
   }
 
-  Parameter<Scalar, Device, WeightTraining> weight;
-  Parameter<Scalar, Device, BiasTraining> bias;
+  Parameter<Scalar, Device, WeightTraining> weight;  ///< scale [channels]
+  Parameter<Scalar, Device, BiasTraining> bias;      ///< shift [channels]
 
  private:
   double eps_ = 1e-6;

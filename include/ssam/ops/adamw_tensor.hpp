@@ -7,23 +7,27 @@ namespace ssam::inline SSAM_ABI::ops {
 
 /// The numbers of one AdamW step (PyTorch's defaults); `step` counts from 1.
 struct AdamWStep {
-  double lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 1e-2;
-  Index step = 1;
+  double lr = 1e-3,         ///< learning rate
+      beta1 = 0.9,          ///< decay of the first moment
+      beta2 = 0.999,        ///< decay of the second moment
+      eps = 1e-8,           ///< added to sqrt(v_hat)
+      weight_decay = 1e-2;  ///< decoupled: values shrink by lr * weight_decay
+  Index step = 1;           ///< number of this one, from 1
 };
 
 /// One tensor of an optimiser step. A table of them lies in the memory of the device, so that one pass handles all; it
 /// stays the same from step to step.
 template <class S>
 struct AdamWTensor {
-  S* value = nullptr;
-  S* grad = nullptr;
-  S* m = nullptr;  ///< first moment
-  S* v = nullptr;  ///< second moment
-  Index size = 0;
+  S* value = nullptr;     ///< the elements
+  S* grad = nullptr;      ///< their gradient
+  S* m = nullptr;         ///< first moment
+  S* v = nullptr;         ///< second moment
+  Index size = 0;         ///< elements
   Index skipped = 0;      ///< steps that were taken without it
   Index first_chunk = 0;  ///< chunks of the tensors before it
 
-  bool operator==(const AdamWTensor&) const = default;
+  bool operator==(const AdamWTensor&) const = default;  ///< member by member
 };
 
 /// Elements of one tensor that one work item handles.

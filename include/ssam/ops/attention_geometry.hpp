@@ -8,23 +8,33 @@ namespace ssam::inline SSAM_ABI::ops {
 
 /// Extents of a multi-head attention. Queries, keys and values are matrices [batch * tokens, heads * head_dim].
 struct AttentionGeometry {
-  Index batch = 0, heads = 0, head_dim = 0;
-  Index queries = 0, keys = 0;   ///< tokens per batch entry
-  Index grid_h = 0, grid_w = 0;  ///< the grid the tokens lie on; only for windows and relative positions
-  Index window = 0;              ///< edge of the windows the grid is cut into, 0: no windows
+  Index batch = 0,    ///< images or prompts
+      heads = 0,      ///< attentions side by side
+      head_dim = 0;   ///< channels of each
+  Index queries = 0,  ///< query tokens per batch entry
+      keys = 0;       ///< key tokens per batch entry
+  Index grid_h = 0,   ///< rows of the grid the tokens lie on; only for windows and relative positions
+      grid_w = 0;     ///< its columns
+  Index window = 0;   ///< edge of the windows the grid is cut into, 0: no windows
 
+  /// Windows one below the other, 1 without windows.
   SSAM_HOST_DEVICE Index windows_h() const { return window == 0 ? 1 : (grid_h + window - 1) / window; }
+  /// Windows side by side, 1 without windows.
   SSAM_HOST_DEVICE Index windows_w() const { return window == 0 ? 1 : (grid_w + window - 1) / window; }
   /// Extents of the relative position tables: [2 * h - 1, head_dim] and [2 * w - 1, head_dim].
   SSAM_HOST_DEVICE Index table_h() const { return window == 0 ? grid_h : window; }
+  /// The same of the columns.
   SSAM_HOST_DEVICE Index table_w() const { return window == 0 ? grid_w : window; }
   /// Independent attentions: (batch entry, window, head).
   SSAM_HOST_DEVICE Index items() const { return batch * windows_h() * windows_w() * heads; }
+  /// Keys that a query sees, padded ones among them.
   SSAM_HOST_DEVICE Index keys_per_item() const { return window == 0 ? keys : window * window; }
+  /// Queries of one item, at most: a window at the border of the grid has fewer.
   SSAM_HOST_DEVICE Index queries_per_item() const { return window == 0 ? queries : window * window; }
 };
 
-/// Elements of the log-sum-exp that attention_forward leaves for the backward pass: one per item and query.
+/// Elements of the log-sum-exp that attention_forward leaves for the backward pass: one per item and query of
+/// `geometry`.
 inline Index attention_lse_size(const AttentionGeometry& geometry) {
   return geometry.items() * geometry.queries_per_item();
 }

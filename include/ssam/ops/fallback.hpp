@@ -2,9 +2,9 @@
 
 #include <ssam/ops/views.hpp>
 
-/// What a device without ops meets: a sentence instead of a list of overloads that do not fit. A C variadic parameter
-/// is the worst match there is, so every real overload is preferred; Cpu is left out, its wrong calls are reported by
-/// the compiler as what they are.
+// What a device without ops meets: a sentence instead of a list of overloads that do not fit. A C variadic parameter
+// is the worst match there is, so every real overload is preferred; Cpu is left out, its wrong calls are reported by
+// the compiler as what they are.
 namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {

@@ -11,10 +11,13 @@ enum class FocalForm {
   corrected,  ///< the cross entropy of the probability
 };
 
+/// The numbers of mask_loss.
 struct MaskLossOptions {
-  double dice_weight = 1, focal_weight = 1;
-  double alpha = 0.75, gamma = 3;
-  FocalForm form = FocalForm::corrected;
+  double dice_weight = 1,                 ///< of the dice part
+      focal_weight = 1;                   ///< of the focal part
+  double alpha = 0.75,                    ///< weight of a mask's pixels, 1 - alpha of the others
+      gamma = 3;                          ///< exponent of the focal part: how much less sure pixels count
+  FocalForm form = FocalForm::corrected;  ///< cross entropy of the focal part
 };
 
 namespace detail {

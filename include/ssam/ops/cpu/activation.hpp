@@ -74,7 +74,7 @@ void relu_forward(Context<Cpu>& context, In<S, Cpu> x, TensorView<S, Cpu> y) {
   });
 }
 
-/// dx = dy where the input (or, the same, the output) is positive, else 0; `dx` may be `dy`.
+/// dx = dy where `x_or_y`, the input or (the same) the output, is positive, else 0; `dx` may be `dy`.
 template <class S>
 void relu_backward(Context<Cpu>& context, In<S, Cpu> x_or_y, In<S, Cpu> dy, TensorView<S, Cpu> dx) {
   detail::require_one_size("relu_backward", dx, x_or_y, dy);

@@ -56,9 +56,10 @@ void add_table_gradient(Context<Cpu>& context, TensorView<S, Cpu> partial, Index
 
 }  // namespace detail
 
-/// Backward of attention_forward; `out` and `lse` are its results, the scores are computed again from them. dq, dk, dv
-/// are overwritten; dpad_row (only its k and v parts receive something), drel_h and drel_w are added to and may be
-/// empty. Throws ShapeError.
+/// Backward of attention_forward with the same `g`, `q`, `k`, `v`, `pad_row`, `rel_h` and `rel_w`; `out` and `lse` are
+/// its results, the scores are computed again from them. `dout` is the gradient of `out`. dq, dk, dv are overwritten;
+/// dpad_row (only its k and v parts receive something), drel_h and drel_w are added to and may be empty. Throws
+/// ShapeError.
 template <class S>
 void attention_backward(Context<Cpu>& context, const AttentionGeometry& g, InMatrix<S, Cpu> q, InMatrix<S, Cpu> k,
                         InMatrix<S, Cpu> v, In<S, Cpu> pad_row, In<S, Cpu> rel_h, In<S, Cpu> rel_w,

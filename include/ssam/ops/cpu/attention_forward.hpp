@@ -28,9 +28,9 @@ void absorb_scores(Index rows, Index count, Index head_dim, S* scores, S* peak, 
 /// Multi-head attention as SAM's image encoder does it: softmax(scale q . k + rel_h + rel_w) v with scale =
 /// head_dim^-0.5, never storing more than a tile of the scores.
 ///
-/// q, k, v, out [batch * tokens, heads * head_dim] with any row stride, so that they may be columns of a fused qkv.
-/// rel_h [2 * h - 1, head_dim], rel_w [2 * w - 1, head_dim], h x w the window or else the grid, or both empty: the term
-/// of a query at qh and a key at kh is q (not scaled) . rel_h[qh - kh + h - 1], likewise in w.
+/// `g` holds all extents. q, k, v, out [batch * tokens, heads * head_dim] with any row stride, so that they may be
+/// columns of a fused qkv. rel_h [2 * h - 1, head_dim], rel_w [2 * w - 1, head_dim], h x w the window or else the grid,
+/// or both empty: the term of a query at qh and a key at kh is q (not scaled) . rel_h[qh - kh + h - 1], likewise in w.
 /// With a window the grid is cut into windows, the last ones padded at the bottom and at the right: a padded token has
 /// the q, k, v of pad_row [3 * heads * head_dim] (empty: zeros), is a key like any other, and has no output.
 /// lse [attention_lse_size] receives the log-sum-exp of every query's scores for attention_backward.

@@ -6,7 +6,8 @@
 namespace ssam::inline SSAM_ABI::ops {
 
 /// The patches of a convolution as rows: x [B, H, W, C] -> cols [B * oh * ow, kernel * kernel * C], a row ordered
-/// (kh, kw, c), zeros where a patch hangs over the border.
+/// (kh, kw, c), zeros where a patch hangs over the border. `stride` pixels lie between patches, `pad` is the width of
+/// the border. Throws ShapeError.
 template <class S>
 void im2col(Context<Cpu>& context, In<S, Cpu> x, Index kernel, Index stride, Index pad, MatrixView<S, Cpu> cols) {
   const detail::PatchGeometry at(x.shape(), kernel, stride, pad, cols.rows, cols.cols, "im2col");
@@ -33,7 +34,8 @@ void im2col(Context<Cpu>& context, In<S, Cpu> x, Index kernel, Index stride, Ind
   });
 }
 
-/// The adjoint of im2col: every element of dx [B, H, W, C] becomes the sum of its places in the patches.
+/// The adjoint of im2col with the same `kernel`, `stride` and `pad`: every element of dx [B, H, W, C] becomes the sum
+/// of its places in the patches `cols`. Throws ShapeError.
 template <class S>
 void col2im(Context<Cpu>& context, InMatrix<S, Cpu> cols, Index kernel, Index stride, Index pad,
             TensorView<S, Cpu> dx) {

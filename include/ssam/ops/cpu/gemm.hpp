@@ -62,8 +62,9 @@ inline Index balanced_piece(Index extent, Index least) {
 
 }  // namespace detail
 
-/// C = alpha op(A) op(B) + beta C. The result is cut into panels that depend on its shape only, one thread computes a
-/// panel: the same bits for every thread count. Throws ShapeError when the extents do not fit.
+/// c = alpha op(a) op(b) + beta c; `a_op`, `b_op`: whether a, b are transposed. The result is cut into panels that
+/// depend on its shape only, one thread computes a panel: the same bits for every thread count. Throws ShapeError when
+/// the extents do not fit.
 template <class S>
 void gemm(Context<Cpu>& context, Op a_op, Op b_op, S alpha, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b, S beta,
           MatrixView<S, Cpu> c) {
@@ -86,7 +87,7 @@ void gemm(Context<Cpu>& context, Op a_op, Op b_op, S alpha, InMatrix<S, Cpu> a, 
                           });
 }
 
-/// gemm with alpha 1 and beta 0.
+/// c = op(a) op(b): gemm with alpha 1 and beta 0; `a_op`, `b_op` as there.
 template <class S>
 void multiply(Context<Cpu>& context, Op a_op, Op b_op, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b, MatrixView<S, Cpu> c) {
   gemm<S>(context, a_op, b_op, S(1), a, b, S(0), c);

@@ -5,7 +5,8 @@
 
 namespace ssam::inline SSAM_ABI::ops {
 
-/// S-SAM's mask loss of probabilities p against masks t (0 or 1): dice_weight * dice + focal_weight * focal with
+/// S-SAM's mask loss of probabilities p against masks t (0 or 1): dice_weight * dice + focal_weight * focal, both in
+/// `options`, with
 ///   dice  = 1 - (2 sum(p t) + 1) / (sum(p + t) + 1) over the whole batch,
 ///   focal = mean over pixels of alpha_t (1 - p_t)^gamma * cross entropy (see FocalForm).
 /// dp, if not empty, is overwritten with scale * dLoss/dp; loss[0] += scale * Loss, which stays on the device. Sums are

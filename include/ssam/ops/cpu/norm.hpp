@@ -29,7 +29,8 @@ void layer_norm_forward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, 
   });
 }
 
-/// Backward of layer_norm_forward. dx is overwritten (may be `dy`), dweight and dbias are added to; each may be empty.
+/// Backward of layer_norm_forward, whose x, weight, mean and rstd it takes. dx is overwritten (may be `dy`), dweight
+/// and dbias are added to; each may be empty.
 template <class S>
 void layer_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, In<S, Cpu> mean, In<S, Cpu> rstd,
                          In<S, Cpu> dy, TensorView<S, Cpu> dx, MaybeOut<S, Cpu> dweight, MaybeOut<S, Cpu> dbias) {
@@ -67,8 +68,9 @@ void layer_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight,
 }
 
 /// BatchNorm1d on x [B, C] with the statistics of the batch (PyTorch): y = (x - mean) * rstd * weight + bias with the
-/// biased variance; running = (1 - momentum) * running + momentum * statistic, the running variance with the unbiased
-/// one. mean, rstd [C] are kept for the backward pass. Throws ConfigError for B = 1 (no variance).
+/// biased variance, to which `eps` is added. running_mean and running_var move by `momentum` towards the statistics,
+/// the latter towards the unbiased variance. mean, rstd [C] are kept for the backward pass. Throws ConfigError
+/// for B = 1 (no variance).
 template <class S>
 void batch_norm_forward_training(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, In<S, Cpu> bias,
                                  std::type_identity_t<S> eps, std::type_identity_t<S> momentum,
@@ -105,7 +107,8 @@ void batch_norm_forward_training(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu>
   });
 }
 
-/// BatchNorm1d on x [B, C] with the running statistics [C]; `y` may be `x`.
+/// BatchNorm1d on x [B, C] with the running statistics [C]: y = (x - running_mean) / sqrt(running_var + eps) * weight +
+/// bias; `y` may be `x`.
 template <class S>
 void batch_norm_forward_eval(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, In<S, Cpu> bias,
                              In<S, Cpu> running_mean, In<S, Cpu> running_var, std::type_identity_t<S> eps,
@@ -123,8 +126,8 @@ void batch_norm_forward_eval(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> wei
   });
 }
 
-/// Backward of batch_norm_forward_training. dx is overwritten (may be `dy`), dweight and dbias are added to; each may
-/// be empty.
+/// Backward of batch_norm_forward_training, whose x, weight, mean and rstd it takes. dx is overwritten (may be `dy`),
+/// dweight and dbias are added to; each may be empty.
 template <class S>
 void batch_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, In<S, Cpu> mean, In<S, Cpu> rstd,
                          In<S, Cpu> dy, TensorView<S, Cpu> dx, MaybeOut<S, Cpu> dweight, MaybeOut<S, Cpu> dbias) {

@@ -35,10 +35,10 @@ void squared_norm(Context<Cpu>& context, std::type_identity_t<TensorView<const A
   for (Index chunk = 0; chunk < chunks; ++chunk) sum.data()[0] += partial.data()[chunk];
 }
 
-/// One AdamW step over all tensors, in PyTorch's order: value is decayed by lr * weight_decay, m and v take in the
-/// gradient, value moves by lr * m_hat / (sqrt(v_hat) + eps). Gradients are first scaled to `clip_norm` where
-/// sqrt(squared_norm) is longer (0: never), and are zero afterwards. Where the norm is not finite, nothing else
-/// changes. Throws ShapeError, ConfigError for a step below 1.
+/// One AdamW step by `settings` over all tensors, which have `chunks` chunks together, in PyTorch's order: value is
+/// decayed by lr * weight_decay, m and v take in the gradient, value moves by lr * m_hat / (sqrt(v_hat) + eps).
+/// Gradients are first scaled to `clip_norm` where sqrt(squared_norm) is longer (0: never), and are zero afterwards.
+/// Where the norm is not finite, nothing else changes. Throws ShapeError, ConfigError for a step below 1.
 template <class S>
 void adamw_step(Context<Cpu>& context, std::type_identity_t<TensorView<const AdamWTensor<S>, Cpu>> tensors,
                 Index chunks, const AdamWStep& settings, double clip_norm,
