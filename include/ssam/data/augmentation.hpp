@@ -12,24 +12,24 @@ namespace ssam::inline SSAM_ABI {
 
 /// Which augmentations a data set gets. The published code rotates in every set; the others are chosen per set.
 struct AugmentationSettings {
-  bool rotation = true;     ///< by 1..10 degrees, probability 0.5
-  bool flip = false;        ///< left-right, probability 0.5
-  bool saturation = false;  ///< factor 2, probability 0.2
-  bool brightness = false;  ///< factor uniform in [0, 2), probability 0.5
-  bool operator==(const AugmentationSettings&) const = default;
+  bool rotation = true;                                          ///< by 1..10 degrees, probability 0.5
+  bool flip = false;                                             ///< left-right, probability 0.5
+  bool saturation = false;                                       ///< factor 2, probability 0.2
+  bool brightness = false;                                       ///< factor uniform in [0, 2), probability 0.5
+  bool operator==(const AugmentationSettings&) const = default;  ///< member by member
 };
 
 /// One outcome of the dice.
 struct Augmentation {
-  int degrees = 0;  ///< counter-clockwise
-  bool flip = false;
-  double saturation = 1;
-  double brightness = 1;
-  bool operator==(const Augmentation&) const = default;
+  int degrees = 0;                                       ///< counter-clockwise
+  bool flip = false;                                     ///< left-right
+  double saturation = 1;                                 ///< factor: 0 is grey, 1 as it is
+  double brightness = 1;                                 ///< factor
+  bool operator==(const Augmentation&) const = default;  ///< member by member
 };
 
-/// Throws the dice. What is switched off takes its random numbers all the same, so that one setting does not change
-/// what the others do.
+/// Throws the dice as `settings` say. What is switched off takes its random numbers all the same, so that one setting
+/// does not change what the others do.
 inline Augmentation draw_augmentation(const AugmentationSettings& settings, Random& random) {
   Augmentation drawn;
   const bool rotate = random.uniform() < 0.5;
@@ -58,7 +58,7 @@ inline std::uint8_t to_byte(double value) { return static_cast<std::uint8_t>(std
 
 }  // namespace detail
 
-/// Applies one outcome to an image and its mask (same size): the geometry to both, the colours to the image.
+/// Applies one outcome, `drawn`, to an image and its mask (same size): the geometry to both, the colours to the image.
 inline void apply(const Augmentation& drawn, Image& image, Mask& mask) {
   if (drawn.degrees != 0) {
     Image rotated(image.height, image.width);

@@ -23,7 +23,7 @@ struct CheckOptions {
 
 /// Masks of one label that hold pixels on disk and none at the model's size.
 struct VanishedLabel {
-  Index masks = 0;
+  Index masks = 0;         ///< how many
   std::string first = {};  ///< one of their images
 };
 
@@ -36,8 +36,8 @@ struct ManifestReport {
   std::vector<VanishedLabel> vanished{};        ///< per label
   Index size_that_keeps = 0;                    ///< an image size at which nothing vanishes; 0: none was found
   Index mapped = 0;                             ///< pictures whose stored values were mapped to 0..255
-  std::string mapped_example = {};
-  std::vector<std::string> warnings = {};  ///< what a reader should know before training, a line each
+  std::string mapped_example = {};              ///< one of these pictures and its range
+  std::vector<std::string> warnings = {};       ///< what a reader should know before training, a line each
 };
 
 namespace detail {

@@ -16,16 +16,16 @@ namespace ssam::inline SSAM_ABI {
 
 /// One training or evaluation sample: an image of a split and the label asked for.
 struct Sample {
-  Index item = 0;
-  Index label = 0;
-  bool operator==(const Sample&) const = default;
+  Index item = 0;                                  ///< number of the image within the split
+  Index label = 0;                                 ///< index of the label
+  bool operator==(const Sample&) const = default;  ///< member by member
 };
 
 /// What decides the random changes of a sample, together with its index.
 struct AugmentationSeed {
-  std::uint64_t seed = 0;
-  std::uint64_t epoch = 0;
-  Index like = -1;  ///< change the sample as this other one would be (labels of one image that stay together)
+  std::uint64_t seed = 0;   ///< of the training
+  std::uint64_t epoch = 0;  ///< number of the pass over the data
+  Index like = -1;          ///< change the sample as this other one would be (labels of one image that stay together)
 };
 
 /// The samples of one split: every image with every label of the set, absent labels included (blank mask). Sample i is
@@ -33,7 +33,8 @@ struct AugmentationSeed {
 /// threads. Decoded and resized items are kept in memory until `cache_bytes` are full.
 class Dataset {
  public:
-  /// Throws ConfigError when the split has no items, or `image_size` is not positive.
+  /// The items of `split`. Throws ConfigError when it has none, or `image_size` (pixels of a side) is not positive. Up
+  /// to `cache_bytes` of memory keep decoded items.
   Dataset(Manifest manifest, Split split, Index image_size, const Preparation& preparation,
           std::size_t cache_bytes = std::size_t{1} << 30)
       : manifest_(std::move(manifest)), image_size_(image_size), preparation_(preparation), room_(cache_bytes) {
@@ -52,13 +53,18 @@ class Dataset {
 
   /// Samples: items x labels.
   Index size() const { return items() * static_cast<Index>(labels().size()); }
+  /// Images of the split.
   Index items() const { return static_cast<Index>(items_.size()); }
+  /// Pixels of a side of the model's input.
   Index image_size() const { return image_size_; }
+  /// Names, in the order of their indices.
   const std::vector<std::string>& labels() const { return manifest_.labels; }
+  /// Of all splits.
   const Manifest& manifest() const { return manifest_; }
+  /// How images and masks reach the model's size.
   const Preparation& preparation() const { return preparation_; }
 
-  /// Throws ShapeError outside [0, size()).
+  /// Sample `i`. Throws ShapeError outside [0, size()).
   Sample sample(Index i) const {
     if (i < 0 || i >= size()) {
       throw ShapeError(ErrorText{
@@ -67,8 +73,9 @@ class Dataset {
     const auto count = static_cast<Index>(labels().size());
     return {i / count, i % count};
   }
+  /// Name of sample `i`'s label. Throws as sample().
   const std::string& label_name(Index i) const { return labels()[static_cast<std::size_t>(sample(i).label)]; }
-  /// The manifest's entry of an item (of `sample(i).item`).
+  /// The manifest's entry of item `index` (of `sample(i).item`).
   const ManifestItem& item(Index index) const { return manifest_.items[items_[static_cast<std::size_t>(index)]]; }
 
   /// Writes sample i: the normalised, padded image [image_size, image_size, 3] and its mask [image_size, image_size] of
@@ -99,9 +106,9 @@ class Dataset {
 
   /// Size of an item's image on disk. Throws as `load_image`.
   ImageSize original_size(Index item) const { return fetch(item)->original; }
-  /// An item's image as it is on disk.
+  /// The image of item `item_index` as it is on disk.
   Image original_image(Index item_index) const { return load_image(item(item_index).image, preparation_.intensity); }
-  /// All masks of an item at the size of the image on disk. Throws as `load_label_masks`.
+  /// All masks of item `item_index` at the size of the image on disk. Throws as `load_label_masks`.
   LabelMasks original_masks(Index item_index) const {
     const auto stored = fetch(item_index);
     return load_label_masks(manifest_, item(item_index), stored->original, stored->orientation);

@@ -101,8 +101,8 @@ inline std::string data_difference(const nlohmann::json& before, const nlohmann:
   return then == here ? "another order of the same items" : first;
 }
 
-/// Throws MismatchError, which says what is different, unless a data set is the one whose fingerprint is `before`. Null
-/// stands for none at all. `name` and `where` are for the message.
+/// Throws MismatchError, which says what is different, unless `now`, the fingerprint of `data`, is the one `before`.
+/// Null stands for no data set at all. `name` and `where` are for the message.
 inline void require_same_data(const nlohmann::json& before, const nlohmann::json& now, const Dataset* data,
                               const std::string& name, const std::string& where) {
   if (before == now) return;

@@ -13,18 +13,23 @@
 
 namespace ssam::inline SSAM_ABI {
 
-enum class ImageFormat { png, jpeg, bmp };
+/// Told by a file's first bytes.
+enum class ImageFormat {
+  png,   ///< 1 to 16 bits, palettes too
+  jpeg,  ///< 8 bits, baseline or progressive, grey or colour
+  bmp,   ///< uncompressed
+};
 
 /// What an image file says about itself.
 struct ImageHeader {
-  ImageFormat format = ImageFormat::png;
-  Index height = 0;
-  Index width = 0;
-  int bits = 8;          ///< per channel (per pixel for palette images)
-  int channels = 3;      ///< as stored: 1 grey or palette, 2 grey + alpha, 3 colour, 4 colour + alpha
-  bool palette = false;  ///< pixels are indices into a table of colours
-  int significant = 0;   ///< bits per channel that count (PNG's sBIT), where the file says so
-  int orientation = 1;   ///< EXIF's, 1..8: how the stored picture has to be turned
+  ImageFormat format = ImageFormat::png;  ///< of the file
+  Index height = 0;                       ///< in pixels, as stored
+  Index width = 0;                        ///< in pixels, as stored
+  int bits = 8;                           ///< per channel (per pixel for palette images)
+  int channels = 3;                       ///< as stored: 1 grey or palette, 2 grey + alpha, 3 colour, 4 colour + alpha
+  bool palette = false;                   ///< pixels are indices into a table of colours
+  int significant = 0;                    ///< bits per channel that count (PNG's sBIT), where the file says so
+  int orientation = 1;                    ///< EXIF's, 1..8: how the stored picture has to be turned
 };
 
 /// Largest image that is decoded at all, in pixels.

@@ -20,21 +20,24 @@ namespace ssam::inline SSAM_ABI {
 /// Which stored values of a picture become 0 and 255. Pictures of 8 bits stay as they are unless a rule is given;
 /// those of more bits say how many of them count (PNG's sBIT chunk), or else are mapped by percentiles.
 struct Intensity {
+  /// Where the two values come from.
   enum class Rule {
     automatic,   ///< 8 bits as they are; more: the file's own word on its range, else percentiles 0.5 and 99.5
     percentile,  ///< between the `low`-th and the `high`-th percentile of the picture's values
     window,      ///< between the stored values `low` and `high`
   };
-  Rule rule = Rule::automatic;
-  double low = 0, high = 0;
+  Rule rule = Rule::automatic;  ///< how they are found
+  double low = 0,               ///< percentile or stored value that becomes 0
+      high = 0;                 ///< percentile or stored value that becomes 255
 
-  constexpr bool operator==(const Intensity&) const = default;
+  constexpr bool operator==(const Intensity&) const = default;  ///< member by member
 };
 
 /// A named window: stored values are Hounsfield units.
 struct NamedWindow {
-  const char* name;
-  double low, high;
+  const char* name;  ///< as parse_intensity() knows it
+  double low,        ///< becomes 0
+      high;          ///< becomes 255
 };
 /// Radiology's customary windows of computed tomography: level -+ width / 2.
 inline constexpr std::array<NamedWindow, 6> named_windows{{{"abdomen", -160, 240},
@@ -73,7 +76,8 @@ inline std::string to_string(const Intensity& intensity) {
          "," + detail::shortest(intensity.high);
 }
 
-/// The inverse; also "percentile" (0.5 and 99.5) and the names of `named_windows`. Throws ConfigError.
+/// The inverse of to_string: an Intensity from `text`; also "percentile" (0.5 and 99.5) and the names of
+/// `named_windows`. Throws ConfigError.
 inline Intensity parse_intensity(const std::string& text) {
   constexpr std::string_view percentile = "percentile", window = "window:";
   if (text == "auto") return {};
@@ -100,8 +104,9 @@ inline Intensity parse_intensity(const std::string& text) {
 
 /// Stored values that become 0 and 255, and why.
 struct IntensityRange {
-  double low = 0, high = 255;
-  std::string reason = {};
+  double low = 0,           ///< becomes 0
+      high = 255;           ///< becomes 255
+  std::string reason = {};  ///< in a few words
 };
 
 /// "100..1500 (percentiles 0.5 and 99.5)"

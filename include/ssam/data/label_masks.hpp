@@ -17,13 +17,15 @@ namespace ssam::inline SSAM_ABI {
 /// Where each label of one image is.
 class LabelMasks {
  public:
-  /// Labels that may overlap: one mask per label, an empty one where the label is absent.
+  /// Labels that may overlap: `per_label` has one mask per label, an empty one where the label is absent. `size`: of
+  /// the image.
   LabelMasks(ImageSize size, std::vector<Mask> per_label) : size_(size), masks_(std::move(per_label)) {}
-  /// Labels that exclude each other: 0 background, k + 1 label k.
+  /// Labels that exclude each other: `classes` is 0 on the background, k + 1 on label k.
   explicit LabelMasks(Mask classes) : size_{classes.height, classes.width}, exclusive_(true) {
     masks_.push_back(std::move(classes));
   }
 
+  /// Of the image.
   const ImageSize& size() const { return size_; }
 
   /// Whether `label` has any pixel.
@@ -119,8 +121,8 @@ inline std::pair<Mask, UnknownCodes> classify_values(const Mask& grey, const Man
   return {std::move(result), detail::summarize_unknown(unknown)};
 }
 
-/// Class numbers (0 background, k + 1 label k) of a colour mask: the nearest colour of the tables, because drawn edges
-/// are blends of two. Far-off colours are counted.
+/// Class numbers (0 background, k + 1 label k) of a colour mask (`colored`): the nearest colour of the tables, because
+/// drawn edges are blends of two. Far-off colours are counted.
 inline std::pair<Mask, UnknownCodes> classify_colors(const Image& colored, const Manifest& manifest) {
   std::vector<std::pair<Color, std::uint8_t>> palette;
   for (const Color& color : manifest.background_colors) palette.push_back({color, std::uint8_t{0}});

@@ -17,12 +17,19 @@ namespace ssam::inline SSAM_ABI {
 
 using Color = std::array<std::uint8_t, 3>;  ///< RGB
 
-enum class Split { train, val, test };
+/// What an image is for.
+enum class Split {
+  train,  ///< learnt from
+  val,    ///< scored during training
+  test,   ///< scored afterwards
+};
 
+/// In the order of Split.
 inline const std::vector<std::string>& split_names() {
   static const std::vector<std::string> names{"train", "val", "test"};
   return names;
 }
+/// "train", "val" or "test".
 inline const std::string& to_string(Split split) { return split_names()[static_cast<std::size_t>(split)]; }
 
 /// How the masks of a data set say which label a pixel has.
@@ -34,8 +41,8 @@ enum class MaskCoding {
 
 /// One image and its masks. Paths are as they can be opened.
 struct ManifestItem {
-  std::filesystem::path image;
-  Split split = Split::train;
+  std::filesystem::path image;               ///< file of the image
+  Split split = Split::train;                ///< what it is for
   std::filesystem::path mask;                ///< coding values and colors
   std::vector<std::filesystem::path> masks;  ///< coding files: one per label, empty = the label is absent
 };
@@ -51,16 +58,16 @@ struct ManifestItem {
 ///      "a.png", "split": "train", "mask": "a_mask.png"},                // one mask file, or
 ///                {"image": "b.png", "split": "val", "masks": {"Liver": "b_liver.png"}}]}    // one per present label
 struct Manifest {
-  std::filesystem::path file;
-  std::vector<std::string> labels;
-  MaskCoding coding = MaskCoding::files;
+  std::filesystem::path file;                   ///< where it was read from
+  std::vector<std::string> labels;              ///< names, each once
+  MaskCoding coding = MaskCoding::files;        ///< form of the masks
   std::vector<std::uint8_t> values;             ///< coding values: of each label
   std::vector<Color> colors;                    ///< coding colors: of each label
   std::vector<std::uint8_t> background_values;  ///< coding values: what else may occur; 0 when not given
   std::vector<Color> background_colors;         ///< coding colors: what else may occur; black when not given
   bool instances = false;                       ///< coding files: values count objects
-  AugmentationSettings augment;
-  std::vector<ManifestItem> items;
+  AugmentationSettings augment;                 ///< what training changes at random
+  std::vector<ManifestItem> items;              ///< images of all splits
 };
 
 /// "3 train, 0 val, 2 test": what each split holds.

@@ -56,11 +56,11 @@ inline Image overlay(const Image& image, const Mask& mask, const Color& color, d
 
 /// A picture of a contact sheet and what is written above it.
 struct CaptionedImage {
-  Image image;
-  std::string caption;
+  Image image;          ///< of any size
+  std::string caption;  ///< one line
 };
 
-/// Rows of captioned pictures on a dark sheet; every cell is as large as the largest picture. Captions too long for
+/// `rows` of captioned pictures on a dark sheet; every cell is as large as the largest picture. Captions too long for
 /// their cell are drawn smaller.
 inline Image contact_sheet(const std::vector<std::vector<CaptionedImage>>& rows) {
   constexpr int gap = 6, caption_height = 20;

@@ -7,9 +7,9 @@ namespace ssam::inline SSAM_ABI {
 
 /// Per-channel mean and standard deviation of RGB values in 0..255.
 struct PixelStats {
-  std::array<float, 3> mean;
-  std::array<float, 3> std;
-  constexpr bool operator==(const PixelStats&) const = default;
+  std::array<float, 3> mean;                                     ///< red, green, blue
+  std::array<float, 3> std;                                      ///< red, green, blue
+  constexpr bool operator==(const PixelStats&) const = default;  ///< member by member
 };
 
 /// SAM's own.

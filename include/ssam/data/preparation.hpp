@@ -23,15 +23,17 @@ enum class PreparationForm {
 /// Everything that decides what a model sees of a picture and its masks. Part of a model's configuration, and kept with
 /// every adapter: answers are only as good as in training when the pictures are prepared as in training.
 struct Preparation {
-  PreparationForm form = PreparationForm::sam;
-  double window_low = 0, window_high = 255;  ///< of release_window: values of the 8-bit picture
-  Intensity intensity = {};                  ///< which stored values become 0 and 255
-  bool soft_masks = false;                   ///< training targets are the covered fraction of each cell, not 0 and 1
-  PixelStats stats = sam_pixel_stats;
+  PreparationForm form = PreparationForm::sam;  ///< size, filter and range
+  double window_low = 0,                        ///< of release_window: value of the 8-bit picture that becomes 0
+      window_high = 255;                        ///< ... and 255
+  Intensity intensity = {};                     ///< which stored values become 0 and 255
+  bool soft_masks = false;                      ///< training targets are the covered fraction of each cell, not 0 and 1
+  PixelStats stats = sam_pixel_stats;           ///< mean taken off, deviation divided by
 
-  constexpr bool operator==(const Preparation&) const = default;
+  constexpr bool operator==(const Preparation&) const = default;  ///< member by member
 };
 
+/// In the order of PreparationForm.
 inline constexpr std::array<const char*, 3> preparation_names{"sam", "release_window", "release_range"};
 
 /// "sam", "release_range" or "release_window:LOW,HIGH".
@@ -41,7 +43,8 @@ inline std::string form_text(const Preparation& preparation) {
   return name + ":" + detail::shortest(preparation.window_low) + "," + detail::shortest(preparation.window_high);
 }
 
-/// The inverse: sets form and window; "release_window" alone is 0..255. Throws ConfigError.
+/// The inverse of form_text: sets form and window of `preparation` from `text`; "release_window" alone is 0..255.
+/// Throws ConfigError.
 inline void parse_form(const std::string& text, Preparation& preparation) {
   const std::string_view view = text;
   const std::size_t colon = view.find(':');

@@ -14,10 +14,11 @@
 
 namespace ssam::inline SSAM_ABI {
 
+/// Extents of a picture.
 struct ImageSize {
-  Index height = 0;
-  Index width = 0;
-  bool operator==(const ImageSize&) const = default;
+  Index height = 0;                                   ///< in pixels
+  Index width = 0;                                    ///< in pixels
+  bool operator==(const ImageSize&) const = default;  ///< member by member
 };
 
 /// The size of a `height` x `width` image whose longest side was brought to `size`; SAM's rounding, at least 1.
@@ -99,7 +100,7 @@ inline Mask prepare_mask(const Mask& mask, Index size, const Preparation& prepar
   return prepared;
 }
 
-/// The fraction (0..1) that a value of `prepare_mask` stands for.
+/// The fraction (0..1) that `prepared`, a value of `prepare_mask`, stands for.
 inline float mask_target(std::uint8_t prepared, const Preparation& preparation) {
   return preparation.soft_masks ? static_cast<float>(prepared) / 255.0f : static_cast<float>(prepared != 0);
 }
@@ -117,8 +118,8 @@ inline std::pair<double, double> intensity_window(const Image& image, Index size
 
 }  // namespace detail
 
-/// Writes a prepared image (see `prepare_image`) as the model's input: normalised floats [size, size, 3], padded right
-/// and below. Throws ShapeError when it is larger.
+/// Writes a prepared image (see `prepare_image`) as the model's input: `hwc` receives normalised floats [size, size,
+/// 3], padded right and below. Throws ShapeError when it is larger.
 inline void normalize_and_pad(const Image& image, Index size, const Preparation& preparation, float* hwc) {
   if (image.height > size || image.width > size) {
     throw ShapeError(ErrorText{.what = "an image is larger than the model's input",

@@ -11,7 +11,7 @@ struct OutputTarget {
   std::filesystem::path file;  ///< what a symbolic link at the path leads to, else the path
   bool stream = false;         ///< a character device or a FIFO: written into, never replaced
   mode_t mode = 0666;          ///< permissions of the file that is replaced; 0666 where there is none
-  bool exists = false;
+  bool exists = false;         ///< whether something was at the path
 };
 
 /// Settles where writing to `path` goes; writes nothing. Symbolic links are followed: what they lead to is replaced (or
@@ -90,7 +90,7 @@ class AtomicFile {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
   }
 
-  /// Appends. Throws IoError (disk full, quota, ...).
+  /// Appends `count` bytes from `data` on. Throws IoError (disk full, quota, ...).
   void write(const void* data, std::size_t count) {
     const auto* from = static_cast<const std::byte*>(data);
     while (count > 0) {
@@ -101,6 +101,7 @@ class AtomicFile {
       count -= static_cast<std::size_t>(done);
     }
   }
+  /// The same of `bytes`.
   void write(std::string_view bytes) { write(bytes.data(), bytes.size()); }
 
   /// Brings the bytes to the disk, moves the file to its target, brings the folder to the disk. To be called once.

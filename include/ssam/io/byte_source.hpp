@@ -31,7 +31,7 @@ inline std::string path_advice(std::string_view path) {
   return "";
 }
 
-/// Throws IoError: "cannot <action> [path]: found <the system's text for errno>", with path_advice() for a path that
+/// Throws IoError: "cannot `action` [`where`]: found (the system's text for errno)", with path_advice() for a path that
 /// leads nowhere.
 [[noreturn]] inline void throw_system_error(const std::string& action, const std::string& where) {
   const int code = errno;
@@ -44,16 +44,22 @@ inline std::string path_advice(std::string_view path) {
 /// An open file, closed at the end of its life.
 class FileDescriptor {
  public:
+  /// Takes over the file of this `number`; -1: none.
   explicit FileDescriptor(int number = -1) : number_(number) {}
+  /// Takes the file; `other` has none afterwards.
   FileDescriptor(FileDescriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
+  /// Takes the file; `other` gets the one that was here.
   FileDescriptor& operator=(FileDescriptor&& other) noexcept {
     std::swap(number_, other.number_);
     return *this;
   }
+  /// Closes the file; a late write error is lost.
   ~FileDescriptor() {
     if (number_ >= 0) ::close(number_);
   }
+  /// The system's number of the file, -1 for none.
   int number() const { return number_; }
+  /// Whether there is a file.
   bool is_open() const { return number_ >= 0; }
   /// Closes now; false (and errno) when the system reports a late write error.
   bool close() { return ::close(std::exchange(number_, -1)) == 0; }
@@ -95,11 +101,13 @@ class ByteSource {
     return source;
   }
 
+  /// For messages: the path, or what memory() was told.
   const std::string& name() const { return name_; }
+  /// Bytes at the time of opening.
   std::uint64_t size() const { return size_; }
 
-  /// Reads exactly `count` bytes. Throws FormatError when they are not all inside the source, IoError when the system
-  /// cannot deliver them.
+  /// Reads exactly `count` bytes at `offset` into `to`. Throws FormatError when they are not all inside the source,
+  /// IoError when the system cannot deliver them.
   void read(std::uint64_t offset, void* to, std::size_t count) const {
     if (count > size_ || offset > size_ - count) {
       throw FormatError(ErrorText{.what = "the file ends too early",
@@ -129,7 +137,7 @@ class ByteSource {
     }
   }
 
-  /// `count` bytes as a string; the bounds are checked before anything is allocated.
+  /// `count` bytes at `offset` as a string; the bounds are checked before anything is allocated. Throws as read().
   std::string read_string(std::uint64_t offset, std::size_t count) const {
     if (count > size_ || offset > size_ - count) read(offset, nullptr, count);
     std::string text(count, '\0');

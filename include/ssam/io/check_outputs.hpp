@@ -8,8 +8,8 @@ namespace ssam::inline SSAM_ABI {
 
 /// A file (or folder of files) that is read or written, and what it is called in messages.
 struct NamedPath {
-  std::string name;
-  std::filesystem::path path;
+  std::string name;            ///< in messages: "--output", "the adapter"
+  std::filesystem::path path;  ///< empty: not asked for
 };
 
 namespace detail {
@@ -34,9 +34,9 @@ inline FileIdentity identity_of(const std::filesystem::path& path) {
 
 }  // namespace detail
 
-/// To be called before any work is done: an output must be possible (see inspect_target), none may be one of the inputs
-/// or another output, by whatever path, symbolic or hard link it is named. An input that is a folder stands for the
-/// files in it. Empty paths are left out; devices and FIFOs may be named twice. Throws IoError.
+/// To be called before any work is done: each of `outputs` must be possible (see inspect_target), none may be one of
+/// the `inputs` or another output, by whatever path, symbolic or hard link it is named. An input that is a folder
+/// stands for the files in it. Empty paths are left out; devices and FIFOs may be named twice. Throws IoError.
 inline void check_outputs(const std::vector<NamedPath>& outputs, const std::vector<NamedPath>& inputs) {
   std::map<detail::FileIdentity, std::string> taken;
   const auto add = [&](const std::filesystem::path& path, const std::string& name) {

@@ -18,7 +18,7 @@ inline StateDict load_checkpoint(const std::filesystem::path& path, const LoadOp
   return detail::read_checkpoint(ByteSource::file(path), options);
 }
 
-/// The same from memory; `where` stands for the file in messages.
+/// The same from memory: `bytes` are the file's; `where` stands for the file in messages.
 inline StateDict parse_checkpoint(std::string_view bytes, const std::string& where, const LoadOptions& options = {}) {
   return detail::read_checkpoint(ByteSource::memory(bytes, where), options);
 }

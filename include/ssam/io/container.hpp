@@ -6,7 +6,11 @@
 namespace ssam::inline SSAM_ABI {
 
 /// The containers of checkpoints that can be read.
-enum class Container { safetensors, torch_zip, torch_legacy };
+enum class Container {
+  safetensors,   ///< Hugging Face's: a JSON header, then the tensors
+  torch_zip,     ///< torch.save since version 1.6: a zip archive
+  torch_legacy,  ///< torch.save before: pickles, then the storages
+};
 
 namespace detail {
 /// How a torch.save file from before version 1.6 begins: a pickle of the number 0x1950a86a20f9469cfc6c.

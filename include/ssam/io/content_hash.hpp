@@ -13,10 +13,12 @@ namespace ssam::inline SSAM_ABI {
 /// 128 bits (XXH3) over all that is added, in order: tells contents apart on every machine alike. Not cryptographic.
 class ContentHash {
  public:
+  /// Of nothing yet.
   ContentHash() { XXH3_128bits_reset(state_.get()); }
 
+  /// Adds `value`.
   void number(std::uint64_t value) { XXH3_128bits_update(state_.get(), &value, sizeof value); }
-  /// The length counts too, so that "ab", "c" is not "a", "bc".
+  /// Adds `bytes`. Their number counts too, so that "ab", "c" is not "a", "bc".
   void text(std::string_view bytes) {
     number(bytes.size());
     XXH3_128bits_update(state_.get(), bytes.data(), bytes.size());
@@ -40,7 +42,7 @@ class ContentHash {
   std::unique_ptr<XXH3_state_t, Free> state_{XXH3_createState()};
 };
 
-/// The hash of one text.
+/// The hash of one text, `bytes`.
 inline std::string content_hash(std::string_view bytes) {
   ContentHash hash;
   hash.text(bytes);

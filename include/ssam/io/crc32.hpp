@@ -28,8 +28,8 @@ constexpr std::array<std::array<std::uint32_t, 256>, 8> make_crc32_tables() {
 inline constexpr auto crc32_tables = make_crc32_tables();
 }  // namespace detail
 
-/// The CRC-32 of zip archives and PNG, eight bytes at a time: a few seconds' worth of checkpoint per second would be
-/// felt.
+/// The CRC-32 of zip archives and PNG over `count` bytes of `data`, eight at a time: a few seconds' worth of checkpoint
+/// per second would be felt.
 inline std::uint32_t crc32(const void* data, std::size_t count) {
   const auto& tables = detail::crc32_tables;
   const auto* bytes = static_cast<const unsigned char*>(data);

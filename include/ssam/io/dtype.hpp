@@ -9,7 +9,18 @@
 namespace ssam::inline SSAM_ABI {
 
 /// Element types of stored tensors.
-enum class DType { f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean };
+enum class DType {
+  f64,      ///< IEEE double
+  f32,      ///< IEEE single
+  f16,      ///< IEEE half
+  bf16,     ///< bfloat16: the upper half of a single
+  i64,      ///< signed, 8 bytes
+  i32,      ///< signed, 4 bytes
+  i16,      ///< signed, 2 bytes
+  i8,       ///< signed, 1 byte
+  u8,       ///< unsigned, 1 byte
+  boolean,  ///< one byte, 0 or 1
+};
 
 /// Bytes of one element.
 constexpr std::size_t item_size(DType dtype) {
@@ -59,6 +70,7 @@ constexpr const char* dtype_name(DType dtype) {
   return "BOOL";
 }
 
+/// Whether `dtype` is one of the four of floating point.
 constexpr bool is_floating(DType dtype) {
   return dtype == DType::f64 || dtype == DType::f32 || dtype == DType::f16 || dtype == DType::bf16;
 }
@@ -142,9 +154,9 @@ constexpr std::uint16_t narrow_16_bit(double value) {
 constexpr float float_from_f16(std::uint16_t bits) { return detail::widen_16_bit<10>(bits); }
 /// bfloat16 bits as a float: exact.
 constexpr float float_from_bf16(std::uint16_t bits) { return detail::widen_16_bit<7>(bits); }
-/// The nearest IEEE half (ties to even).
+/// `value` as the nearest IEEE half (ties to even).
 constexpr std::uint16_t f16_from_double(double value) { return detail::narrow_16_bit<10>(value); }
-/// The nearest bfloat16 (ties to even).
+/// `value` as the nearest bfloat16 (ties to even).
 constexpr std::uint16_t bf16_from_double(double value) { return detail::narrow_16_bit<7>(value); }
 
 }  // namespace ssam::inline SSAM_ABI

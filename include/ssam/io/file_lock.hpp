@@ -6,6 +6,7 @@
 
 namespace ssam::inline SSAM_ABI {
 
+/// What came of try_lock().
 enum class FileLock {
   taken,        ///< ours until the file is closed, or our process ends in whatever way
   held,         ///< another open file, of ours or of another process, holds it

@@ -32,6 +32,7 @@ class FolderLock {
   }
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
+  /// Removes the file and the lock with it.
   ~FolderLock() { ::unlink(path_.c_str()); }
 
  private:

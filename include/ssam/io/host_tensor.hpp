@@ -30,11 +30,11 @@ inline std::size_t tensor_bytes(const Shape& shape, DType dtype) {
 
 /// A tensor as a file stores it: little-endian, row-major, of a type known at run time only.
 struct HostTensor {
-  DType dtype = DType::f32;
-  Shape shape = Shape{0};
-  std::vector<std::byte> bytes = {};
+  DType dtype = DType::f32;           ///< of the elements
+  Shape shape = Shape{0};             ///< outermost extent first
+  std::vector<std::byte> bytes = {};  ///< the elements
 
-  bool operator==(const HostTensor&) const = default;
+  bool operator==(const HostTensor&) const = default;  ///< the same type, shape and bytes
 
   /// Number of elements. Throws ShapeError when `bytes` has not the size that shape and dtype ask for.
   std::size_t elements() const {
@@ -85,13 +85,14 @@ struct HostTensor {
     }
     return from(shape, static_cast<const T*>(values.data()));
   }
+  /// The same of a vector. Throws ShapeError when the number of `values` is not that of `shape`.
   template <class T>
   static HostTensor from(const Shape& shape, const std::vector<T>& values) {
     return from(shape, std::span<const T>(values));
   }
 
-  /// The same values as another stored type: halves and singles round to nearest even. Throws MismatchError for
-  /// floating point into integers and for integers that do not fit.
+  /// The same values as another stored type, `target`: halves and singles round to nearest even. Throws MismatchError
+  /// for floating point into integers and for integers that do not fit.
   HostTensor converted(DType target) const {
     HostTensor out{target, shape, {}};
     const std::size_t count = elements();

@@ -13,8 +13,8 @@
 
 namespace ssam::inline SSAM_ABI {
 
-/// Parses JSON and refuses what a parser usually lets pass: a key given twice (ConfigError) and nesting deeper than 16.
-/// Throws FormatError for what is not JSON. `where` stands for the file in messages.
+/// Parses `text` as JSON and refuses what a parser usually lets pass: a key given twice (ConfigError) and nesting
+/// deeper than 16. Throws FormatError for what is not JSON. `where` stands for the file in messages.
 inline nlohmann::json parse_json(std::string_view text, const std::string& where) {
   using Json = nlohmann::json;
   std::vector<std::set<std::string>> open;
@@ -54,7 +54,7 @@ inline nlohmann::json load_json(const std::filesystem::path& path) {
 /// place and the key: not an object, an unknown key (with a suggestion), a missing one, a wrong type or range.
 class JsonObject {
  public:
-  /// Keeps a reference to `object`.
+  /// Keeps a reference to `object`. Only the keys `known` may occur; `where` is its place in messages.
   JsonObject(const nlohmann::json& object, std::string where, const std::vector<std::string>& known)
       : object_(object), where_(std::move(where)) {
     if (!object.is_object()) {
@@ -69,8 +69,10 @@ class JsonObject {
     }
   }
 
+  /// Whether there is a key `key`.
   bool has(const std::string& key) const { return object_.contains(key); }
 
+  /// The value of `key`, of any type.
   const nlohmann::json& at(const std::string& key) const {
     const auto found = object_.find(key);
     if (found == object_.end()) {
@@ -79,12 +81,12 @@ class JsonObject {
     return *found;
   }
 
-  /// A whole number in [low, high].
+  /// The value of `key`, a whole number in [low, high].
   std::int64_t integer(const std::string& key, std::int64_t low, std::int64_t high) const {
     return integer(at(key), key, low, high);
   }
 
-  /// A list of whole numbers in [low, high].
+  /// The value of `key`, a list of whole numbers in [low, high].
   std::vector<std::int64_t> integers(const std::string& key, std::int64_t low, std::int64_t high) const {
     if (!at(key).is_array()) wrong(key, "a list of whole numbers", at(key));
     std::vector<std::int64_t> values;
@@ -92,7 +94,7 @@ class JsonObject {
     return values;
   }
 
-  /// A finite number; null stands for NaN where `may_be_null` allows it.
+  /// The value of `key`, a finite number; null stands for NaN where `may_be_null` allows it.
   double number(const std::string& key, bool may_be_null = false) const {
     const nlohmann::json& value = at(key);
     if (may_be_null && value.is_null()) return std::numeric_limits<double>::quiet_NaN();
@@ -100,16 +102,19 @@ class JsonObject {
     return value.get<double>();
   }
 
+  /// The value of `key`, true or false.
   bool boolean(const std::string& key) const {
     if (!at(key).is_boolean()) wrong(key, "true or false", at(key));
     return at(key).get<bool>();
   }
 
+  /// The value of `key`, a text.
   std::string text(const std::string& key) const {
     if (!at(key).is_string()) wrong(key, "a text", at(key));
     return at(key).get<std::string>();
   }
 
+  /// The value of `key`, a list of texts.
   std::vector<std::string> texts(const std::string& key) const {
     if (!at(key).is_array()) wrong(key, "a list of texts", at(key));
     std::vector<std::string> values;

@@ -92,7 +92,8 @@ inline std::string printable(std::string_view text) {
   return out;
 }
 
-/// Throws FormatError unless `name` can name a tensor: 1 to max_name_bytes bytes of UTF-8 without control characters.
+/// Throws FormatError that names `file` unless `name` can name a tensor: 1 to max_name_bytes bytes of UTF-8 without
+/// control characters.
 inline void check_tensor_name(std::string_view name, const std::string& file) {
   bool printable = true;
   for (const char c : name) printable = printable && static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;

@@ -18,7 +18,7 @@ namespace ssam::inline SSAM_ABI {
 /// construction is not followed.
 class Pickle {
  public:
-  using Kind = PickleValue::Kind;
+  using Kind = PickleValue::Kind;  ///< type of an object
 
   /// Runs the pickle at the beginning of `bytes`, which must outlive this object; `offset` is their place in `file`,
   /// for messages. Throws FormatError.
@@ -27,24 +27,30 @@ class Pickle {
     run();
   }
 
+  /// What the pickle stands for: a state dictionary, or what it lies in.
   const PickleValue& root() const { return stack_.front(); }
   /// Bytes of the pickle, its STOP included.
   std::size_t size() const { return at_; }
+  /// Characters of a text or name.
   std::string_view text(const PickleValue& value) const {
     return bytes_.substr(static_cast<std::size_t>(value.integer), value.index);
   }
-  /// "argparse.Namespace": what an object was made by.
+  /// "argparse.Namespace": what `value`, an object, was made by.
   std::string object_name(const PickleValue& value) const {
     std::string name(text(value));
     std::replace(name.begin(), name.end(), '\n', '.');
     return name;
   }
-  /// Elements of a tuple or list; keys and values by turns of a dictionary.
+  /// Elements of `value`, a tuple or list; keys and values by turns of a dictionary.
   const std::vector<PickleValue>& items(const PickleValue& value) const { return containers_[value.index]; }
+  /// Storage `index`, in the order of their first use.
   const PickleStorage& storage(std::uint32_t index) const { return storages_[index]; }
+  /// How many storages the pickle names.
   std::uint32_t storage_count() const { return static_cast<std::uint32_t>(storages_.size()); }
+  /// The tensor that `value` is.
   const PickleTensor& tensor(const PickleValue& value) const { return tensors_[value.index]; }
 
+  /// Whether `value` is a dictionary, ordered or not.
   static bool is_dict(const PickleValue& value) { return value.kind == Kind::dict || value.kind == Kind::ordered_dict; }
 
  private:

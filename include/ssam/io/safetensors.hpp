@@ -157,7 +157,7 @@ inline StateDict load_safetensors(const std::filesystem::path& path, const LoadO
   return detail::read_safetensors(ByteSource::file(path), options);
 }
 
-/// The same from memory; `where` stands for the file in messages.
+/// The same from memory: `bytes` are the file's; `where` stands for the file in messages.
 inline StateDict parse_safetensors(std::string_view bytes, const std::string& where, const LoadOptions& options = {}) {
   return detail::read_safetensors(ByteSource::memory(bytes, where), options);
 }
@@ -171,7 +171,7 @@ inline void save_safetensors(const std::filesystem::path& path, const StateDict&
   file.commit();
 }
 
-/// The bytes save_safetensors() writes.
+/// The bytes save_safetensors() writes for `state`.
 inline std::string safetensors_bytes(const StateDict& state) {
   std::string bytes;
   detail::write_safetensors(

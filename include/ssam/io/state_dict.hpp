@@ -35,14 +35,15 @@ inline std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 /// What a checkpoint holds: named tensors, free text about them, and what the reader left out.
 struct StateDict {
-  std::map<std::string, HostTensor> tensors;
-  std::map<std::string, std::string> metadata;
-  std::vector<std::string> skipped;  ///< entries that are not in `tensors`, each with the reason
-  std::vector<std::string> notes;    ///< what was done to the names: "'module.' was taken off 202 names"
+  std::map<std::string, HostTensor> tensors;    ///< by name
+  std::map<std::string, std::string> metadata;  ///< free text by key
+  std::vector<std::string> skipped;             ///< entries that are not in `tensors`, each with the reason
+  std::vector<std::string> notes;               ///< what was done to the names: "'module.' was taken off 202 names"
 
+  /// Whether there is a tensor `name`.
   bool contains(const std::string& name) const { return tensors.contains(name); }
 
-  /// Throws MismatchError that names the nearest names.
+  /// The tensor `name`. Throws MismatchError that names the nearest names.
   const HostTensor& at(const std::string& name) const {
     const auto found = tensors.find(name);
     if (found != tensors.end()) return found->second;
@@ -75,7 +76,7 @@ struct StateDict {
   }
 };
 
-/// Throws FormatError when `options` asks for finite weights and a tensor holds others.
+/// Throws FormatError that names `file` when `options` asks for finite weights and a tensor of `state` holds others.
 inline void check_finite(const StateDict& state, const LoadOptions& options, const std::string& file) {
   if (!options.strict_finite) return;
   const auto counts = state.nonfinite();

@@ -189,7 +189,7 @@ inline StateDict load_torch_checkpoint(const std::filesystem::path& path, const 
   return detail::read_torch(ByteSource::file(path), options);
 }
 
-/// The same from memory; `where` stands for the file in messages.
+/// The same from memory: `bytes` are the file's; `where` stands for the file in messages.
 inline StateDict parse_torch_checkpoint(std::string_view bytes, const std::string& where,
                                         const LoadOptions& options = {}) {
   return detail::read_torch(ByteSource::memory(bytes, where), options);

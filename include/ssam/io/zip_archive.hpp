@@ -13,8 +13,8 @@ namespace ssam::inline SSAM_ABI {
 struct ZipEntry {
   std::uint64_t header = 0;  ///< offset of its local header
   std::uint64_t data = 0;    ///< offset of its first byte
-  std::uint64_t size = 0;
-  std::uint32_t crc = 0;
+  std::uint64_t size = 0;    ///< in bytes
+  std::uint32_t crc = 0;     ///< CRC-32 of the bytes
 };
 
 /// The directory of a zip archive as torch.save writes them: stored entries only, no encryption, no comment. Every
@@ -29,6 +29,7 @@ class ZipArchive {
     check_overlaps(directory.offset);
   }
 
+  /// All members by name.
   const std::map<std::string, ZipEntry>& entries() const { return entries_; }
 
   /// The entry of this name, or nullptr.
@@ -37,7 +38,8 @@ class ZipArchive {
     return found == entries_.end() ? nullptr : &found->second;
   }
 
-  /// Throws FormatError unless `data` (entry.size bytes, read from the entry) has the entry's checksum.
+  /// Throws FormatError unless `data` (entry.size bytes, read from the entry) has the checksum of `entry`, whose `name`
+  /// is for the message.
   void check_crc(const std::string& name, const ZipEntry& entry, const void* data) const {
     const std::uint32_t crc = crc32(data, static_cast<std::size_t>(entry.size));
     if (crc == entry.crc) return;
@@ -51,7 +53,8 @@ class ZipArchive {
                                 .advice = "the file is damaged: use a whole copy of it"});
   }
 
-  /// The bytes of a member, checked. Throws FormatError when it is larger than `max_bytes`.
+  /// The bytes of the member `entry`, checked; `name` is for messages. Throws FormatError when it is larger than
+  /// `max_bytes`.
   std::string read(const std::string& name, const ZipEntry& entry, std::size_t max_bytes) const {
     if (entry.size > max_bytes) {
       throw FormatError(ErrorText{.what = "an archive member is too large",
