@@ -52,11 +52,11 @@ struct ManifestItem {
 ///     {"labels": ["Liver", "Kidney"],
 ///      "values": {"Liver": 21, "Kidney": 22},                  // with "mask": grey value of each label, or
 ///      "colors": {"Liver": [100,0,100], "Kidney": [255,255,0]} // with "mask": colour of each label
-///      "background": [0, 50],                                  // further grey values or colours that are no label
-///      "instances": true,                                      // with "masks": every value > 0 is an object of the
-///      label "augment": {"rotation": true, "flip": true, "saturation": false, "brightness": true}, "items": [{"image":
-///      "a.png", "split": "train", "mask": "a_mask.png"},                // one mask file, or
-///                {"image": "b.png", "split": "val", "masks": {"Liver": "b_liver.png"}}]}    // one per present label
+///      "background": [0, 50],                                  // what else may occur: grey values or colours
+///      "instances": true,                                      // with "masks": every value > 0 is an object
+///      "augment": {"rotation": true, "flip": true, "saturation": false, "brightness": true},
+///      "items": [{"image": "a.png", "split": "train", "mask": "a_mask.png"},               // one mask file, or
+///                {"image": "b.png", "split": "val", "masks": {"Liver": "b_liver.png"}}]}   // one per present label
 struct Manifest {
   std::filesystem::path file;                   ///< where it was read from
   std::vector<std::string> labels;              ///< names, each once

@@ -13,8 +13,8 @@ enum class PreparationForm {
   sam,
   /// S-SAM's published code: shorter side to the input's minus one (a square picture becomes one smaller than the
   /// input), unless the longer one would not fit; torchvision's antialiased bilinear filter; padded right and below
-  /// with
-  /// black; values mapped from a window to 0..255; pixel mean and deviation. Masks: the same filter, over one half.
+  /// with black; values mapped from a window to 0..255; pixel mean and deviation. Masks: the same filter, over one
+  /// half.
   release_window,
   /// The same with the padded picture's own range in place of a window: as published for GlaS and LiTS.
   release_range,
