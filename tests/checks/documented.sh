@@ -24,11 +24,22 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 {
   sed "s|@ROOT@|$root|g; s|@OUTPUT@|$scratch|g" "$here/../../cmake/Doxyfile.in"
-  echo "INPUT = $root/include/ssam"
+  echo "INPUT = \"$root/include/ssam\""
   printf '%s\n' 'USE_MDFILE_AS_MAINPAGE =' 'GENERATE_HTML = NO' 'GENERATE_XML = YES' 'XML_PROGRAMLISTING = NO' \
     'EXTRACT_ALL = YES' 'WARN_AS_ERROR = NO'
 } >"$scratch/Doxyfile"
 doxygen "$scratch/Doxyfile" 2>"$scratch/warnings"
+for folder in "$@"; do
+  if [ ! -d "$root/include/ssam/$folder" ]; then
+    echo "no folder include/ssam/$folder"
+    exit 1
+  fi
+done
+if [ ! -f "$scratch/xml/namespacessam.xml" ]; then
+  cat "$scratch/warnings"
+  echo "Doxygen found no namespace ssam"
+  exit 1
+fi
 
 # The lines of Doxygen's XML hold one element each, but for the texts of comments.
 # shellcheck disable=SC2086
@@ -37,13 +48,18 @@ complaints=$(
     sed -n "s|^$root/||; /^\(include\|<\|[a-z]*:\)/p" "$scratch/warnings"
     awk -v evident="$evident" '
       BEGIN { count = split(evident, list, " "); for (i = 1; i <= count; ++i) known[list[i]] = 1 }
-      function attribute(name) { return match($0, " " name "=\"[^\"]*\"") ? substr($0, RSTART + length(name) + 3, RLENGTH - length(name) - 4) : "" }
+      function attribute(name,   skip) {
+        skip = length(name) + 3
+        return match($0, " " name "=\"[^\"]*\"") ? substr($0, RSTART + skip, RLENGTH - skip - 1) : ""
+      }
       function content() { gsub(/^ *<[a-z]+>|<\/[a-z]+>.*$/, ""); return $0 }
       function lacks(text) { gsub(/<[^>]*>/, "", text); return text !~ /[A-Za-z0-9]/ }
       # Whether a word of `type` begins or ends with `name`; Index says nothing.
       function named_after(type, name,   words, n, i) {
         n = split(tolower(type), words, /[^a-z0-9]+/)
-        for (i = 1; i <= n; ++i) if (length(name) > 2 && words[i] != "index" && words[i] ~ "(^" name "|" name "$)") return 1
+        for (i = 1; i <= n; ++i) {
+          if (length(name) > 2 && words[i] != "index" && words[i] ~ "(^" name "|" name "$)") return 1
+        }
         return 0
       }
       function place() { return attribute("file") ":" attribute("line") ": " }
@@ -54,7 +70,10 @@ complaints=$(
       }
       skipped { next }
       /<compoundname>/ { compound = plain(content()); skipped = compound == "std" }
-      /<memberdef / { member = attribute("kind"); hidden = attribute("prot") == "private"; text = missing = name = arguments = ""; parameters = 0 }
+      /<memberdef / {
+        member = attribute("kind"); hidden = attribute("prot") == "private"
+        text = missing = name = arguments = ""; parameters = 0
+      }
       member != "" && name == "" && /^ *<name>/ { name = plain(content()) }
       /<argsstring>/ { arguments = content() }
       /<templateparamlist>/ { template = 1 }
@@ -85,9 +104,9 @@ complaints=$(
           gsub(/<[^>]*>/, " ", text)
           gsub(/[^A-Za-z0-9_]+/, " ", text)
           for (i = 1; i <= parameters; ++i) {
-            if (!(parameter[i] in known) && !named_after(types[i], parameter[i]) && index(" " text " ", " " parameter[i] " ") == 0) {
-              print where "the comment of " compound "::" name " does not say what " parameter[i] " is"
-            }
+            if (parameter[i] in known || named_after(types[i], parameter[i])) continue
+            if (index(" " text " ", " " parameter[i] " ") > 0) continue
+            print where "the comment of " compound "::" name " does not say what " parameter[i] " is"
           }
         }
         count = split(missing, list, " ")

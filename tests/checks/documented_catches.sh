@@ -1,5 +1,6 @@
 #!/bin/sh
-# The check itself can fail: a small tree is documented, and each way to leave something out is reported. Exit 77: skipped.
+# The check itself can fail: a small tree is documented, and each way to leave a comment out is reported. Exit 77:
+# skipped.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 if ! command -v doxygen >/dev/null; then
@@ -97,6 +98,7 @@ void f();'
 fresh
 echo 'void f(); }' >>"$tree/include/ssam/core/a.hpp"
 ways=$((ways + 1))
-sh "$here/documented.sh" "$tree" nn >/dev/null || { echo "another folder than the one asked for is refused"; failures=1; }
+sh "$here/documented.sh" "$tree" nn >/dev/null || { echo "another folder than the one asked for is looked at"; failures=1; }
+! sh "$here/documented.sh" "$tree" attic >/dev/null || { echo "a folder that is not there is accepted"; failures=1; }
 ! sh "$here/documented.sh" "$tree" nn core >/dev/null || { echo "not caught in one of two folders"; failures=1; }
 [ "$failures" -eq 0 ] && echo "each of the $ways ways to leave a comment out is reported"
