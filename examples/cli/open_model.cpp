@@ -12,16 +12,11 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
   require_built_for(device);
   OpenModel opened;
   if (!adapter.empty()) opened.adapter = read_adapter_info(adapter);
-  Checkpoint checkpoint = open_checkpoint(options, opened.adapter ? &*opened.adapter : nullptr);
+  SamCheckpoint checkpoint = open_checkpoint(options, opened.adapter ? &*opened.adapter : nullptr);
   opened.config = checkpoint.config;
-  opened.model = checkpoint.model;
   opened.has_text_affine = checkpoint.has_text_affine || opened.adapter;
-  const auto metadata = [&](const char* key) {
-    const auto entry = checkpoint.weights.metadata.find(key);
-    return entry == checkpoint.weights.metadata.end() ? std::string() : entry->second;
-  };
-  opened.text_source = metadata(text_source_key);
-  opened.text_hash = metadata(text_hash_key);
+  opened.text_source = checkpoint.text_source;
+  opened.text_hash = checkpoint.text_hash;
   opened.labels = checkpoint.labels;
 
   const Recipe& recipe = find_recipe(opened.adapter ? opened.adapter->recipe : "zero_shot");
@@ -30,9 +25,9 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
   opened.runner->load(std::move(checkpoint.weights), options.checkpoint.string(), 0);
   if (!opened.adapter) return opened;
 
-  const std::string note = opened.runner->prepare(options.checkpoint, checkpoint.hash);
+  const std::string note = opened.runner->prepare(options.checkpoint);
   if (!note.empty()) std::fprintf(stderr, "ssam: %s\n", note.c_str());
-  opened.runner->load_adapter(adapter, *opened.adapter, checkpoint.hash);
+  opened.runner->load_adapter(adapter);
   opened.runner->merge();
   opened.text_source = opened.adapter->text_source;
   opened.text_hash = opened.adapter->text_hash;

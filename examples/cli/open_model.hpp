@@ -19,7 +19,6 @@ namespace ssam::cli {
 struct OpenModel {
   std::unique_ptr<Runner> runner;
   SamConfig config;
-  std::string model;  ///< "sam" or "svdsam_release"
   std::optional<AdapterInfo> adapter;
   bool has_text_affine = false;     ///< whether labels can be asked for
   std::string text_source;          ///< of the features its TAL was trained with; "" where nobody recorded it

@@ -2,9 +2,8 @@
 
 #include <array>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <span>
+#include <optional>
 #include <ssam/data/preprocess.hpp>
 #include <ssam/io/state_dict.hpp>
 #include <ssam/sam/config.hpp>
@@ -19,11 +18,15 @@ namespace ssam::inline SSAM_ABI {
 enum class Rule;
 class Dataset;
 class TextFeatures;
-struct AdapterInfo;
+struct AutomaticMask;
+struct AutomaticMaskOptions;
+struct EvaluateOptions;
 struct Evaluation;
-struct TrainOptions;
-struct TrainProgress;
+struct Prediction;
+struct SamPrompt;
 struct TrainResult;
+template <class Data>
+struct TrainRun;
 }  // namespace ssam::inline SSAM_ABI
 
 namespace ssam::cli {
@@ -37,31 +40,6 @@ struct Counts {
   Index adapter_bytes = 0;                              ///< the tensors of a saved adapter, and their names
 };
 
-/// One prompt of points, a box and a mask (what is empty was not given), and any number of text prompts.
-struct SegmentRequest {
-  bool geometric = false;                   ///< whether there is the first prompt
-  std::vector<double> points{};             ///< x, y of each, in pixels of the resized image
-  std::vector<int> point_labels{};          ///< 1 foreground, 0 background
-  std::vector<double> box{};                ///< x0, y0, x1, y1, in pixels of the resized image
-  std::vector<float> mask{};                ///< logits [4h, 4w]
-  std::vector<std::vector<float>> texts{};  ///< one text feature per label
-  bool multimask = false;                   ///< three masks for the geometric prompt; a text prompt has one
-  ImageSize resized{}, original{};          ///< of the image inside the model's input, and on disk
-};
-
-/// The M masks of one prompt.
-struct PromptMasks {
-  Index masks = 0;
-  std::vector<float> logits;   ///< [M, height, width], at the original size
-  std::vector<float> iou;      ///< predicted, [M]
-  std::vector<float> low_res;  ///< [M, 4h, 4w], as the decoder gives them: what a mask prompt takes
-};
-
-/// The geometric prompt first, then the text prompts.
-struct SegmentResult {
-  std::vector<PromptMasks> prompts;
-};
-
 /// A model of one recipe behind one interface, so that the verbs are compiled once and the model once per recipe.
 class Runner {
  public:
@@ -72,10 +50,10 @@ class Runner {
   /// Starts the adapters and TAL, then takes the checkpoint's weights. Throws as ssam::load_weights.
   virtual void load(StateDict weights, const std::string& source, std::uint64_t seed) = 0;
   /// Makes the adapters trainable: factors the weights of an SVD recipe, or takes the factors kept beside `checkpoint`.
-  /// Returns what is worth saying about it, or "". `hash` is the checkpoint's content hash.
-  virtual std::string prepare(const std::filesystem::path& checkpoint, const std::string& hash) = 0;
+  /// Returns what is worth saying about it, or "".
+  virtual std::string prepare(const std::filesystem::path& checkpoint) = 0;
   /// Throws as ssam::load_adapter.
-  virtual void load_adapter(const std::filesystem::path& folder, const AdapterInfo& info, const std::string& hash) = 0;
+  virtual void load_adapter(const std::filesystem::path& folder) = 0;
   /// Turns every adapter into a plain weight; the answers stay the same.
   virtual void merge() = 0;
   /// Whether a plain SAM with the merged weights gives the same answers.
@@ -83,17 +61,16 @@ class Runner {
   /// Every weight and buffer without the adapters, under SAM's names.
   virtual StateDict plain_weights() const = 0;
 
-  /// One normalised image [S, S, 3] -> its embedding [1, C, h, w]. Both throw Error where what they compute is not
-  /// finite.
-  virtual HostTensor embed(std::span<const float> image) = 0;
-  virtual SegmentResult segment(std::span<const float> image, const SegmentRequest& request) = 0;
+  /// One normalised image [S, S, 3] -> its embedding [1, C, h, w]. Throws as SamPredictor, as the next three do.
+  virtual HostTensor embed(const std::vector<float>& image) = 0;
+  /// The image that is asked about; `features` are those of labels.
+  virtual void set_image(const Image& image, const std::optional<TextFeatures>& features) = 0;
+  virtual std::vector<Prediction> predict(const std::vector<SamPrompt>& prompts) = 0;
+  virtual std::vector<AutomaticMask> everything(const AutomaticMaskOptions& options) = 0;
   /// Throws as ssam::evaluate.
-  virtual Evaluation evaluate(const Dataset& data, const TextFeatures& features, Index batch,
-                              const std::function<void(Index, Index)>& progress) = 0;
+  virtual Evaluation evaluate(const Dataset& data, const EvaluateOptions& options) = 0;
   /// Throws as ssam::train.
-  virtual TrainResult train(const Dataset& data, const Dataset* validation, const TextFeatures& features,
-                            const TrainOptions& options, const AdapterInfo& info, const std::filesystem::path& out,
-                            bool resume, const std::function<void(const TrainProgress&)>& progress) = 0;
+  virtual TrainResult train(const Dataset& data, const TrainRun<Dataset>& run) = 0;
 };
 
 /// Where a model runs, as the user says it. The three ways of a GPU differ in their matrix products only.

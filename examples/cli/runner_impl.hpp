@@ -1,7 +1,7 @@
 #pragma once
 
-#include <ssam/sam/adapter.hpp>
-#include <ssam/sam/postprocess.hpp>
+#include <ssam/data/dataset.hpp>
+#include <ssam/sam/automatic_masks.hpp>
 #include <ssam/sam/svd_cache.hpp>
 #include <ssam/train/trainer.hpp>
 
@@ -15,20 +15,19 @@ namespace ssam::cli {
 template <class Device, class ModelRecipe>
 class ModelRunner final : public Runner {
  public:
-  using Model = SsamModel<float, Device, ModelRecipe>;
-  using View = TensorView<float, Device>;
-  using ConstView = TensorView<const float, Device>;
+  using Model = TextPromptedSam<float, Device, ModelRecipe>;
 
-  ModelRunner(const SamConfig& config, int threads) : context_(threads), model_(config) {}
+  ModelRunner(const SamConfig& config, int threads)
+      : context_(std::make_shared<Context<Device>>(threads)), model_(std::make_shared<Model>(config)) {}
 
-  void randomize(std::uint64_t seed) override { ssam::randomize(model_, Random(seed)); }
+  void randomize(std::uint64_t seed) override { ssam::randomize(*model_, Random(seed)); }
 
   void load(StateDict weights, const std::string& source, std::uint64_t seed) override {
-    load_weights(model_, std::move(weights), source, Random(seed));
+    load_weights(*model_, std::move(weights), source, Random(seed));
   }
 
-  std::string prepare(const std::filesystem::path& checkpoint, const std::string& hash) override {
-    const SvdCacheReport report = prepare_cached(context_, model_, checkpoint, hash);
+  std::string prepare(const std::filesystem::path& checkpoint) override {
+    const SvdCacheReport report = prepare_cached(*context_, *model_, checkpoint);
     std::string text;
     if (report.computed > 0) {
       text = std::to_string(report.computed) + " singular value decompositions in " + as_duration(report.seconds);
@@ -38,106 +37,54 @@ class ModelRunner final : public Runner {
     return text;
   }
 
-  void load_adapter(const std::filesystem::path& folder, const AdapterInfo& info, const std::string& hash) override {
-    ssam::load_adapter(model_, folder, info, hash);
-  }
+  void load_adapter(const std::filesystem::path& folder) override { ssam::load_adapter(*model_, folder); }
 
-  void merge() override { ssam::merge(context_, model_); }
+  void merge() override { ssam::merge(*context_, *model_); }
 
-  bool merges_into_plain_sam() const override {
-    return !(model_.sam.config.published_padding && ModelRecipe::published_without_padding);
-  }
+  bool merges_into_plain_sam() const override { return ssam::merges_into_plain_sam(*model_); }
 
   StateDict plain_weights() const override {
-    return export_state(model_, [](const Path&, const auto&, Group group) {
-      return group != Group::singular_values && group != Group::low_rank;
-    });
+    return export_state(*model_, [](const Path&, const auto&, Group group) { return !is_adapter(group); });
   }
 
-  HostTensor embed(std::span<const float> image) override {
-    WorkspaceScope<Device> scope(context_);
-    const View embedding = encode(image);
-    const Shape shape{1, embedding.dim(3), embedding.dim(1), embedding.dim(2)};
-    const View channels_first = allocate<float>(context_, shape);
-    ops::nhwc_to_nchw<float>(context_, embedding, channels_first);
-    std::vector<float> values;
-    append(channels_first, values);
-    require_finite(values, "the image embedding");
-    return HostTensor::from(shape, values);
+  HostTensor embed(const std::vector<float>& image) override {
+    const Index side = model_->image_size();
+    predictor().set_input(image, {side, side});
+    return predictor().embedding();
   }
 
-  SegmentResult segment(std::span<const float> image, const SegmentRequest& request) override {
-    WorkspaceScope<Device> scope(context_);
-    const ConstView embedding = encode(image);
-    {
-      std::vector<float> values;
-      append(embedding, values);
-      require_finite(values, "the image embedding");
-    }
-    SegmentResult result;
-    const auto add = [&](const Prompts& prompts, ConstView tokens, MaskOutput output) {
-      WorkspaceScope<Device> decoding(context_);
-      const auto decoded = model_.sam.decode(context_, embedding, prompts, tokens, output);
-      const View full = postprocess_masks<float, Device>(context_, decoded.low_res, model_.sam.config.image_size,
-                                                         request.resized.height, request.resized.width,
-                                                         request.original.height, request.original.width);
-      PromptMasks& answer = result.prompts.emplace_back();
-      answer.masks = full.dim(1);
-      append(decoded.low_res, answer.low_res);
-      append(full, answer.logits);
-      append(decoded.iou, answer.iou);
-      const std::string prompt = " of prompt " + std::to_string(result.prompts.size());
-      require_finite(answer.low_res, "the mask" + prompt);
-      require_finite(answer.iou, "the predicted IoU" + prompt);
-    };
-    if (request.geometric) {
-      add({1, request.points, request.point_labels, request.box, request.mask}, {},
-          request.multimask ? MaskOutput::multi : MaskOutput::single);
-    }
-    for (const std::vector<float>& text : request.texts) {  // one by one: as many masks of full size would fill memory
-      WorkspaceScope<Device> prompt(context_);
-      const View feature = upload(text, {1, static_cast<Index>(text.size())});
-      add({1, {}, {}, {}, {}}, model_.embed_text(context_, feature), MaskOutput::single);  // as labels are trained
-    }
-    return result;
+  void set_image(const Image& image, const std::optional<TextFeatures>& features) override {
+    predictor_ = std::make_unique<Predictor>(model_, context_, features);
+    predictor_->set_image(image);
   }
 
-  Evaluation evaluate(const Dataset& data, const TextFeatures& features, Index batch,
-                      const std::function<void(Index, Index)>& progress) override {
-    return ssam::evaluate(context_, model_, data, features, batch, progress);
+  std::vector<Prediction> predict(const std::vector<SamPrompt>& prompts) override {
+    return predictor().predict(prompts);
   }
 
-  TrainResult train(const Dataset& data, const Dataset* validation, const TextFeatures& features,
-                    const TrainOptions& options, const AdapterInfo& info, const std::filesystem::path& out, bool resume,
-                    const std::function<void(const TrainProgress&)>& progress) override {
-    AdapterInfo own = info;
-    own.recipe = ModelRecipe::name;
-    own.count = parameter_count<ModelRecipe>(model_.sam.config);
-    return ssam::train(context_, model_, data, validation, features, options, own, out, resume, progress);
+  std::vector<AutomaticMask> everything(const AutomaticMaskOptions& options) override {
+    return generate_masks(predictor(), options);
+  }
+
+  Evaluation evaluate(const Dataset& data, const EvaluateOptions& options) override {
+    return ssam::evaluate(*context_, *model_, data, options);
+  }
+
+  TrainResult train(const Dataset& data, const TrainRun<Dataset>& run) override {
+    return ssam::train(*context_, *model_, data, run);
   }
 
  private:
-  View encode(std::span<const float> image) {
-    const Index size = model_.sam.config.image_size;
-    context_.training = false;
-    return model_.sam.encode(context_, upload(image, {1, size, size, 3}));
+  using Predictor = SamPredictor<ModelRecipe, Device, float>;
+
+  Predictor& predictor() {
+    if (!predictor_) predictor_ = std::make_unique<Predictor>(model_, context_);
+    return *predictor_;
   }
 
-  View upload(std::span<const float> values, const Shape& shape) {
-    const View copy = allocate<float>(context_, shape);
-    ops::upload<float>(context_, values.data(), copy);
-    return copy;
-  }
-
-  /// Waits for the device.
-  void append(ConstView view, std::vector<float>& values) {
-    const std::size_t before = values.size();
-    values.resize(before + static_cast<std::size_t>(view.size()));
-    ops::download<float>(context_, view, values.data() + before);
-  }
-
-  Context<Device> context_;
-  Model model_;
+  std::shared_ptr<Context<Device>> context_;
+  std::shared_ptr<Model> model_;
+  std::unique_ptr<Predictor> predictor_;
 };
 
 /// Counts by walking the model on no device, as parameter_count does, and adds what an adapter's file takes: per tensor
@@ -149,17 +96,14 @@ Counts count_parameters(const SamConfig& config) {
   for (std::size_t i = 0; i < count_groups; ++i) {
     counts.groups.emplace_back(std::string(count_group_names[i]), count.groups[i]);
   }
-  const SsamModel<float, Meta, ModelRecipe> model(config);
+  const TextPromptedSam<float, Meta, ModelRecipe> model(config);
   constexpr Index header_entry = 70;
   walk(model, [&](const Path& path, const auto& parameter, Group group, Layout) {
-    const bool own = std::remove_cvref_t<decltype(parameter)>::trained;
-    const bool statistics = path.starts_with("text_affine") && (group == Group::buffer || group == Group::counter);
-    const bool adapter = group == Group::singular_values || group == Group::low_rank;
     const Index width = group == Group::counter ? 8 : 4;
-    if (own || (statistics && ModelRecipe::TextAffine::trained)) {
+    if (changes_in_training<decltype(parameter)>) {
       counts.adapter_bytes += width * parameter.value.size() + header_entry + static_cast<Index>(path.str().size());
     }
-    if (group != Group::buffer && group != Group::counter && !adapter && !path.starts_with("text_affine")) {
+    if (!is_buffer(group) && !is_adapter(group) && path.part() != Part::text_affine) {
       counts.sam += parameter.value.size();
     }
   });

@@ -4,7 +4,7 @@ namespace ssam::cli {
 
 template <>
 RecipeOnDevice lora_on<SSAM_CLI_DEVICE>() {
-  return recipe_on<SSAM_CLI_DEVICE, recipes::Lora<4, Rule::paper>, recipes::Lora<4, Rule::release>, true>();
+  return recipe_on<SSAM_CLI_DEVICE, recipes::LoRA<4, Rule::paper>, recipes::LoRA<4, Rule::release>, true>();
 }
 
 }  // namespace ssam::cli

@@ -4,6 +4,7 @@
 #include <ssam/io/atomic_file.hpp>
 #include <ssam/io/folder_lock.hpp>
 #include <ssam/io/json_file.hpp>
+#include <ssam/sam/prompt.hpp>
 #include <ssam/train/trainer.hpp>
 
 #include "../demo/generators.hpp"
@@ -16,8 +17,16 @@ namespace ssam::cli {
 
 namespace {
 
+/// The small model that is installed with this program, or else the source tree's.
+std::filesystem::path small_model() {
+  std::error_code failure;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failure);
+  const std::filesystem::path installed = program.parent_path().parent_path() / "share/ssam/small_sam.safetensors";
+  return !failure && std::filesystem::exists(installed, failure) ? installed : SSAM_DEMO_CHECKPOINT;
+}
+
 struct DemoOptions {
-  std::filesystem::path out = "ssam_demo", checkpoint = SSAM_DEMO_CHECKPOINT;
+  std::filesystem::path out = "ssam_demo", checkpoint = small_model();
   Index epochs = 12;
   std::uint64_t seed = 0;
   int threads = 0;
@@ -89,20 +98,13 @@ class DemoData {
 
 /// Scores of a model on the test split, and its masks of the pictures that are shown.
 void judge(const OpenModel& model, const DemoData& data, DemoRow& row) {
-  const SamConfig& config = model.config;
-  row.scores = model.runner->evaluate(data.test, data.features, batch_size, nullptr).report;
-  SegmentRequest request;
-  for (const std::string& label : data.test.labels()) request.texts.push_back(data.features.at(label));
+  row.scores = model.runner->evaluate(data.test, {.features = data.features, .batch = batch_size}).report;
+  std::vector<SamPrompt> prompts;
+  for (const std::string& label : data.test.labels()) prompts.push_back({.label = label});
   for (const Image& image : data.images) {
-    request.original = {image.height, image.width};
-    request.resized = prepared_size(image.height, image.width, config.image_size, config.preparation);
-    const SegmentResult result =
-        model.runner->segment(preprocess(image, config.image_size, config.preparation), request);
-    std::vector<Mask> masks(request.texts.size(), Mask(image.height, image.width));
-    for (std::size_t k = 0; k < masks.size(); ++k) {
-      const std::vector<float>& logits = result.prompts[k].logits;
-      for (std::size_t i = 0; i < masks[k].values.size(); ++i) masks[k].values[i] = logits[i] > 0 ? 1 : 0;
-    }
+    model.runner->set_image(image, data.features);
+    std::vector<Mask> masks;
+    for (const Prediction& answer : model.runner->predict(prompts)) masks.push_back(answer.mask());
     row.overlays.push_back(laid_over(image, masks));
   }
 }
@@ -111,17 +113,15 @@ void judge(const OpenModel& model, const DemoData& data, DemoRow& row) {
 double train_recipe(const DemoOptions& options, const Recipe& recipe, const ModelOptions& base, const DemoData& data,
                     const std::filesystem::path& out) {
   Progress progress(std::string("training ") + recipe.name + ": step");
-  Checkpoint checkpoint = open_checkpoint(base);
+  SamCheckpoint checkpoint = open_checkpoint(base);
   const auto runner = recipe.make(find_rule("paper"), checkpoint.config, options.threads, options.device);
   runner->load(std::move(checkpoint.weights), base.checkpoint.string(), options.seed);
-  runner->prepare(base.checkpoint, checkpoint.hash);
-  AdapterInfo info{.recipe = recipe.name};
-  info.model = checkpoint.model;
-  info.base_hash = checkpoint.hash;
-  info.config = checkpoint.config;
-  info.labels = data.train.labels();
-  runner->train(data.train, nullptr, data.features, budget(options), info, out, false,
-                [&](const TrainProgress& at) { progress.update(at.step, at.steps, "loss " + as_decimal(at.loss)); });
+  runner->prepare(base.checkpoint);
+  runner->train(
+      data.train,
+      {.features = data.features, .options = budget(options), .out = out, .progress = [&](const TrainProgress& at) {
+         progress.update(at.step, at.steps, "loss " + as_decimal(at.loss));
+       }});
   return progress.seconds();
 }
 

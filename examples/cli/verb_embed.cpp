@@ -66,7 +66,7 @@ int embed(EmbedOptions options) {
     }
     options.model.image_size = size;
   }
-  Checkpoint checkpoint = open_checkpoint(options.model);
+  SamCheckpoint checkpoint = open_checkpoint(options.model);
   const SamConfig config = checkpoint.config;
   const auto runner = find_recipe("zero_shot").make(find_rule("paper"), config, options.threads, options.device);
   runner->load(std::move(checkpoint.weights), options.model.checkpoint.string(), 0);

@@ -76,8 +76,10 @@ int eval(const EvalOptions& options) {
   checking.clear();
   const Dataset data(manifest, split, model.config.image_size, model.config.preparation);
   Progress progress("evaluating");
-  const Evaluation scores = model.runner->evaluate(data, features, options.batch,
-                                                   [&](Index done, Index total) { progress.update(done, total); });
+  const Evaluation scores = model.runner->evaluate(
+      data, {.features = features, .batch = options.batch, .progress = [&](Index done, Index total) {
+               progress.update(done, total);
+             }});
   progress.clear();
 
   const std::string recipe = model.adapter ? model.adapter->recipe : "none";

@@ -30,7 +30,7 @@ int merge(const MergeOptions& options) {
   }
   StateDict state = model.runner->plain_weights();
   state.metadata[config_key] = to_json(model.config).dump();
-  state.metadata[model_key] = model.model;
+  state.metadata[model_key] = to_string(model.config.variant);
   state.metadata[preparation_key] = to_json(model.config.preparation).dump();
   state.metadata[text_source_key] = model.text_source;
   state.metadata[text_hash_key] = model.text_hash;

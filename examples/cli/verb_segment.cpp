@@ -1,10 +1,13 @@
 #include <algorithm>
 #include <cstdio>
+#include <numeric>
 #include <ssam/core/decimal.hpp>
 #include <ssam/data/image.hpp>
 #include <ssam/data/overlay.hpp>
 #include <ssam/io/npy.hpp>
 #include <ssam/io/state_dict.hpp>
+#include <ssam/sam/automatic_mask_options.hpp>
+#include <ssam/sam/prompt.hpp>
 
 #include "arguments.hpp"
 #include "console.hpp"
@@ -19,7 +22,8 @@ struct SegmentOptions {
   std::filesystem::path adapter, image, features, mask_input, out, overlay, logits, low_res;
   std::vector<std::string> labels, points;
   std::string box;
-  bool multimask = false, json = false;
+  bool multimask = false, everything = false, json = false;
+  AutomaticMaskOptions automatic;
   DeviceKind device = DeviceKind::cpu;
   int threads = 0;
 };
@@ -41,44 +45,24 @@ std::vector<double> numbers_of(const std::string& text, std::size_t least, std::
   return numbers;
 }
 
-/// The points and the box as given, in pixels of the image on disk.
-struct Geometry {
-  std::vector<double> points;
-  std::vector<int> labels;
-  std::vector<double> box;
-};
-
-Geometry read_geometry(const SegmentOptions& options) {
-  Geometry geometry;
+/// Points and box as one prompt.
+SamPrompt read_geometry(const SegmentOptions& options) {
+  SamPrompt prompt{.multimask_output = options.multimask};
   for (const std::string& text : options.points) {
     const std::vector<double> point = numbers_of(text, 2, 3, "x,y or x,y,1 (foreground) or x,y,0 (background)");
     const double label = point.size() == 3 ? point[2] : 1;
     if (label != 0 && label != 1) throw UsageError("the third number of --point '" + text + "' must be 0 or 1");
-    geometry.points.insert(geometry.points.end(), point.begin(), point.begin() + 2);
-    geometry.labels.push_back(static_cast<int>(label));
+    prompt.points.push_back({point[0], point[1]});
+    prompt.point_labels.push_back(static_cast<int>(label));
   }
   if (!options.box.empty()) {
-    geometry.box = numbers_of(options.box, 4, 4, "x0,y0,x1,y1");
-    if (geometry.box[0] >= geometry.box[2] || geometry.box[1] >= geometry.box[3]) {
+    const std::vector<double> box = numbers_of(options.box, 4, 4, "x0,y0,x1,y1");
+    if (box[0] >= box[2] || box[1] >= box[3]) {
       throw UsageError("--box '" + options.box + "' is empty: x0 < x1 and y0 < y1 are needed");
     }
+    prompt.box = {box[0], box[1], box[2], box[3]};
   }
-  return geometry;
-}
-
-/// Pixels of the image on disk -> pixels of the resized image, as SAM's ResizeLongestSide.apply_coords.
-std::vector<double> scaled(std::vector<double> coordinates, const ImageSize& from, const ImageSize& to) {
-  for (std::size_t i = 0; i < coordinates.size(); ++i) {
-    const bool x = i % 2 == 0;
-    const double extent = static_cast<double>(x ? from.width : from.height);
-    if (coordinates[i] < 0 || coordinates[i] > extent) {
-      throw ConfigError(ErrorText{.what = "a point or box lies outside the image",
-                                  .expected = std::string(x ? "x" : "y") + " in 0.." + as_decimal(extent, 0),
-                                  .found = as_decimal(coordinates[i], 1)});
-    }
-    coordinates[i] *= static_cast<double>(x ? to.width : to.height) / extent;
-  }
-  return coordinates;
+  return prompt;
 }
 
 /// A mask prompt: logits of one mask at four times the embedding's grid.
@@ -101,31 +85,13 @@ std::vector<float> load_mask_prompt(const std::filesystem::path& path, Index sid
 /// One answer: the best mask of a prompt.
 struct Answer {
   std::string name;
-  std::vector<float> scores;  ///< predicted IoU of each mask
-  std::size_t best = 0;
-  const float* logits = nullptr;  ///< of the best mask
-  std::vector<float> low_res;     ///< the same as the decoder gives them
-  Mask mask;                      ///< 0 and 1
-};
+  Prediction prediction;
+  Mask mask;  ///< 0 and 255
 
-std::vector<Answer> answers_of(const SegmentResult& result, const std::vector<std::string>& names,
-                               const ImageSize& size) {
-  std::vector<Answer> answers;
-  const auto pixels = static_cast<std::size_t>(size.height * size.width);
-  for (std::size_t p = 0; p < names.size(); ++p) {
-    const PromptMasks& prompt = result.prompts[p];
-    Answer answer{.name = names[p], .scores = prompt.iou, .low_res = {}, .mask = Mask(size.height, size.width)};
-    answer.best =
-        static_cast<std::size_t>(std::max_element(answer.scores.begin(), answer.scores.end()) - answer.scores.begin());
-    answer.logits = prompt.logits.data() + answer.best * pixels;
-    const std::size_t cells = prompt.low_res.size() / static_cast<std::size_t>(prompt.masks);
-    const auto first = prompt.low_res.begin() + static_cast<std::ptrdiff_t>(answer.best * cells);
-    answer.low_res.assign(first, first + static_cast<std::ptrdiff_t>(cells));
-    for (std::size_t i = 0; i < pixels; ++i) answer.mask.values[i] = answer.logits[i] > 0 ? 1 : 0;
-    answers.push_back(std::move(answer));
-  }
-  return answers;
-}
+  Index best() const { return prediction.best(); }
+  /// The best mask's logits.
+  const float* logits() const { return prediction.logits.data() + best() * prediction.height * prediction.width; }
+};
 
 /// One answer: 0 and 255. Several: 0 and 1..n, where masks overlap the one that is surer.
 Mask picture_of(const std::vector<Answer>& answers) {
@@ -134,8 +100,8 @@ Mask picture_of(const std::vector<Answer>& answers) {
     float surest = 0;
     picture.values[i] = 0;
     for (std::size_t a = 0; a < answers.size(); ++a) {
-      if (!(answers[a].logits[i] > surest)) continue;
-      surest = answers[a].logits[i];
+      if (!(answers[a].logits()[i] > surest)) continue;
+      surest = answers[a].logits()[i];
       picture.values[i] = answers.size() == 1 ? 255 : static_cast<std::uint8_t>(a + 1);
     }
   }
@@ -156,9 +122,9 @@ nlohmann::ordered_json describe(const Answer& answer, std::size_t index) {
   }
   nlohmann::ordered_json json{{"index", index + 1},
                               {"name", printable(answer.name)},
-                              {"iou", answer.scores[answer.best]},
-                              {"scores", answer.scores},
-                              {"best", answer.best},
+                              {"iou", answer.prediction.iou[static_cast<std::size_t>(answer.best())]},
+                              {"scores", answer.prediction.iou},
+                              {"best", answer.best()},
                               {"pixels", pixels}};
   json["box"] = nullptr;
   if (pixels > 0) json["box"] = {left, top, right, bottom};
@@ -184,7 +150,7 @@ void print(const SegmentOptions& options, const std::vector<Answer>& answers, co
   for (std::size_t a = 0; a < answers.size(); ++a) {
     const auto pixels = json["masks"][a]["pixels"].get<Index>();
     table.add({answers[a].name, answers.size() == 1 ? "255" : std::to_string(a + 1),
-               as_decimal(answers[a].scores[answers[a].best], 3), with_commas(pixels),
+               as_decimal(json["masks"][a]["iou"].get<double>(), 3), with_commas(pixels),
                as_decimal(100.0 * static_cast<double>(pixels) / static_cast<double>(size.height * size.width), 2)});
   }
   std::printf("%s", table.text().c_str());
@@ -218,13 +184,13 @@ void check_prompts(const SegmentOptions& options, bool geometric) {
 }
 
 /// Logits of every mask of every prompt, [P, M, height, width].
-HostTensor all_logits(const SegmentResult& result, const ImageSize& size) {
+HostTensor all_logits(const std::vector<Answer>& answers, const ImageSize& size) {
   std::vector<float> values;
-  for (const PromptMasks& prompt : result.prompts) {
-    values.insert(values.end(), prompt.logits.begin(), prompt.logits.end());
+  for (const Answer& answer : answers) {
+    values.insert(values.end(), answer.prediction.logits.begin(), answer.prediction.logits.end());
   }
-  const auto prompts = static_cast<Index>(result.prompts.size());
-  return HostTensor::from(Shape{prompts, result.prompts[0].masks, size.height, size.width}, values);
+  const auto prompts = static_cast<Index>(answers.size());
+  return HostTensor::from(Shape{prompts, answers[0].prediction.masks, size.height, size.width}, values);
 }
 
 /// What can be refused about labels and files before any work is done.
@@ -250,14 +216,75 @@ void check_paths(const SegmentOptions& options) {
                {"--mask-input", options.mask_input}});
 }
 
+/// Everything in the picture: masks 1..n, the smaller ones on top.
+int segment_everything(const SegmentOptions& options) {
+  if (!options.labels.empty() || !options.points.empty() || !options.box.empty() || !options.mask_input.empty() ||
+      !options.logits.empty() || !options.low_res.empty() || options.multimask) {
+    throw UsageError("--everything prompts by itself: leave labels, points, box, mask, --multimask and arrays out");
+  }
+  check_paths(options);
+  const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
+  const Image image = open_picture(options.image, model.config.preparation.intensity);
+  model.runner->set_image(image, std::nullopt);
+  Progress progress("segmenting: point");
+  AutomaticMaskOptions wanted = options.automatic;
+  wanted.progress = [&](Index done, Index all) { progress.update(done, all); };
+  std::vector<AutomaticMask> found = model.runner->everything(wanted);
+  progress.clear();
+  const std::size_t all = found.size();
+  if (all > 255) {
+    std::fprintf(stderr, "ssam: note: %zu masks were found; one file holds the surest 255\n", all);
+    found.resize(255);
+  }
+  std::vector<std::size_t> order(found.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return found[a].area > found[b].area; });
+  Mask picture(image.height, image.width);
+  Image laid = image;
+  for (const std::size_t i : order) {
+    for (std::size_t p = 0; p < picture.values.size(); ++p) {
+      if (found[i].mask.values[p] != 0) picture.values[p] = static_cast<std::uint8_t>(i + 1);
+    }
+    if (!options.overlay.empty()) laid = overlay(laid, found[i].mask, label_color(static_cast<Index>(i)));
+  }
+  save_png(options.out, picture);
+  if (!options.overlay.empty()) save_png(options.overlay, laid);
+  nlohmann::ordered_json json{{"image", printable(options.image.string())},
+                              {"height", image.height},
+                              {"width", image.width},
+                              {"out", printable(options.out.string())},
+                              {"device", to_string(options.device)},
+                              {"masks", nlohmann::ordered_json::array()}};
+  Table table({"mask", "value", "area", "x", "y", "width", "height", "predicted IoU", "stability"});
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const AutomaticMask& mask = found[i];
+    json["masks"].push_back({{"index", i + 1},
+                             {"area", mask.area},
+                             {"bbox", mask.box},
+                             {"predicted_iou", mask.predicted_iou},
+                             {"stability_score", mask.stability_score},
+                             {"point", mask.point}});
+    table.add({std::to_string(i + 1), std::to_string(i + 1), with_commas(mask.area), std::to_string(mask.box[0]),
+               std::to_string(mask.box[1]), std::to_string(mask.box[2]), std::to_string(mask.box[3]),
+               as_decimal(mask.predicted_iou, 3), as_decimal(mask.stability_score, 3)});
+  }
+  if (options.json) {
+    print_json(json);
+  } else {
+    std::printf("%s%zu masks\n%s\n", table.text().c_str(), found.size(), options.out.string().c_str());
+  }
+  return 0;
+}
+
 int segment(const SegmentOptions& options) {
-  const Geometry geometry = read_geometry(options);
+  if (options.everything) return segment_everything(options);
+  SamPrompt geometry = read_geometry(options);
   const bool geometric = !options.points.empty() || !options.box.empty() || !options.mask_input.empty();
   check_prompts(options, geometric);
   std::vector<std::string> names;
   if (geometric) names.push_back("prompt");
   names.insert(names.end(), options.labels.begin(), options.labels.end());
-  if (names.empty()) throw UsageError("nothing to segment: give --label, --point, --box or --mask-input");
+  if (names.empty()) throw UsageError("nothing to segment: give --label, --point, --box, --mask-input or --everything");
   if (names.size() > 255) throw UsageError("at most 255 masks fit one file");
   check_paths(options);
 
@@ -265,27 +292,24 @@ int segment(const SegmentOptions& options) {
   const SamConfig& config = model.config;
   const Image image = open_picture(options.image, config.preparation.intensity);
   const ImageSize size{image.height, image.width};
-  const ImageSize resized = prepared_size(image.height, image.width, config.image_size, config.preparation);
-  SegmentRequest request;
-  request.geometric = geometric;
-  request.points = scaled(geometry.points, size, resized);
-  request.point_labels = geometry.labels;
-  request.box = scaled(geometry.box, size, resized);
-  if (!options.mask_input.empty()) request.mask = load_mask_prompt(options.mask_input, 4 * config.grid());
-  request.multimask = options.multimask;
-  request.resized = resized;
-  request.original = size;
-  std::string source;
+  std::vector<SamPrompt> prompts;
+  if (geometric) {
+    if (!options.mask_input.empty()) geometry.mask_input = load_mask_prompt(options.mask_input, 4 * config.grid());
+    prompts.push_back(std::move(geometry));
+  }
+  std::optional<TextFeatures> features;
   if (!options.labels.empty()) {
-    const TextFeatures features = open_features(model, options.features);
-    for (const std::string& label : options.labels) request.texts.push_back(features.at(label));
-    source = features.source();
+    features = open_features(model, options.features);
+    for (const std::string& label : options.labels) prompts.push_back({.label = label});
     warn_of_unknown_labels(model, options.labels);
   }
-  const std::vector<float> input = preprocess(image, config.image_size, config.preparation);
-  const SegmentResult result = model.runner->segment(input, request);
-
-  const std::vector<Answer> answers = answers_of(result, names, size);
+  const std::string source = features ? features->source() : "";
+  model.runner->set_image(image, features);
+  std::vector<Answer> answers;
+  for (Prediction& prediction : model.runner->predict(prompts)) {
+    Mask mask = prediction.mask();
+    answers.push_back({names[answers.size()], std::move(prediction), std::move(mask)});
+  }
   save_png(options.out, picture_of(answers));
   if (!options.overlay.empty()) {
     Image laid = image;
@@ -294,10 +318,11 @@ int segment(const SegmentOptions& options) {
     }
     save_png(options.overlay, laid);
   }
-  if (!options.logits.empty()) save_npy(options.logits, all_logits(result, size));
+  if (!options.logits.empty()) save_npy(options.logits, all_logits(answers, size));
   if (!options.low_res.empty()) {
     const Index side = 4 * config.grid();
-    save_npy(options.low_res, HostTensor::from(Shape{1, side, side}, answers[0].low_res));
+    save_npy(options.low_res,
+             HostTensor::from(Shape{1, side, side}, answers[0].prediction.low_res_logits(answers[0].best())));
   }
   print(options, answers, size, source);
   return 0;
@@ -322,6 +347,17 @@ void add_segment(Program& program) {
       ->type_name("M.npy");
   verb->add_flag("--multimask", options->multimask,
                  "Three masks for points, box and mask; the one with the best predicted IoU is kept");
+  auto* everything =
+      verb->add_flag("--everything", options->everything, "Find everything in the image, by a grid of points");
+  const auto of_everything = [&](CLI::Option* option) { option->needs(everything); };
+  of_everything(add_whole(*verb, "--points-per-side", options->automatic.points_per_side,
+                          "--everything: points on a side of the grid", 1, 1024));
+  of_everything(add_real(*verb, "--pred-iou-thresh", options->automatic.pred_iou_thresh,
+                         "--everything: masks the model itself believes less in are dropped", Real::not_negative));
+  of_everything(add_real(*verb, "--stability-score-thresh", options->automatic.stability_score_thresh,
+                         "--everything: ... and those that depend much on the mask's threshold", Real::not_negative));
+  of_everything(add_whole(*verb, "--min-mask-region-area", options->automatic.min_mask_region_area,
+                          "--everything: smaller islands and holes are removed, in pixels", 0, 1 << 30));
   verb->add_option("--out", options->out, "The mask: 0 and 255, or 0 and 1..n where there are several")
       ->required()
       ->type_name("M.png");
@@ -338,7 +374,8 @@ void add_segment(Program& program) {
   verb->footer(
       "Points, box and mask make one prompt together; every label makes one of its own. Examples:\n"
       "  ssam segment --checkpoint sam_vit_b.pth --image a.png --point 120,80 --out m.png --overlay o.png\n"
-      "  ssam segment --checkpoint sam_vit_b.pth --adapter run/best --image a.png --label Liver --out m.png");
+      "  ssam segment --checkpoint sam_vit_b.pth --adapter run/best --image a.png --label Liver --out m.png\n"
+      "  ssam segment --checkpoint sam_vit_b.pth --image a.png --everything --out all.png --overlay o.png");
   verb->callback([&program, options] { program.run = [options] { return segment(*options); }; });
 }
 

@@ -161,7 +161,7 @@ int train(TrainArguments arguments) {
 
   const Manifest manifest = load_manifest(arguments.data);
   arguments.options.check(static_cast<Index>(manifest.labels.size()));
-  Checkpoint checkpoint = open_checkpoint(arguments.model);
+  SamCheckpoint checkpoint = open_checkpoint(arguments.model);
   const SamConfig config = checkpoint.config;
   check_data(arguments.data, manifest, config, log);
   const Counts counts = recipe.count(rule, config);
@@ -174,8 +174,8 @@ int train(TrainArguments arguments) {
     validation.emplace(manifest, Split::val, config.image_size, config.preparation);
   }
   std::fprintf(log, "model     %s %s at %lld px\nrecipe    %s (rule %s): %s\n", checkpoint.backbone.c_str(),
-               checkpoint.model.c_str(), static_cast<long long>(config.image_size), recipe.name, arguments.rule.c_str(),
-               recipe.summary);
+               to_string(config.variant), static_cast<long long>(config.image_size), recipe.name,
+               arguments.rule.c_str(), recipe.summary);
   std::fprintf(log, "          trainable params: %s || all params: %s || trainable%%: %s\n",
                with_commas(counts.trained).c_str(), with_commas(counts.total).c_str(),
                as_decimal(100.0 * static_cast<double>(counts.trained) / static_cast<double>(counts.total)).c_str());
@@ -187,15 +187,9 @@ int train(TrainArguments arguments) {
 
   const auto runner = recipe.make(rule, config, arguments.threads, arguments.device);
   runner->load(std::move(checkpoint.weights), arguments.model.checkpoint.string(), arguments.options.seed);
-  const std::string note = runner->prepare(arguments.model.checkpoint, checkpoint.hash);
+  const std::string note = runner->prepare(arguments.model.checkpoint);
   if (!note.empty()) std::fprintf(log, "svd       %s\n", note.c_str());
 
-  AdapterInfo info{.recipe = recipe.name};
-  info.rule = arguments.rule;
-  info.model = checkpoint.model;
-  info.base_hash = checkpoint.hash;
-  info.config = config;
-  info.labels = manifest.labels;
   check_out(arguments);  // another run may have come and gone while the model was loaded
   Progress progress("training: step");
   EpochLog epochs(arguments.out, log);
@@ -205,8 +199,12 @@ int train(TrainArguments arguments) {
   };
   const TrainResult result = [&] {
     try {
-      return runner->train(data, validation ? &*validation : nullptr, features, arguments.options, info, arguments.out,
-                           arguments.resume, report);
+      return runner->train(data, {.validation = validation ? &*validation : nullptr,
+                                  .features = features,
+                                  .options = arguments.options,
+                                  .out = arguments.out,
+                                  .resume = arguments.resume,
+                                  .progress = report});
     } catch (const DivergedError& error) {
       if (!error.resumable) throw;
       char options[64];

@@ -43,7 +43,7 @@ void print_counts() {
 template <class Recipe>
 bool train_tiny_model() {
   using ssam::Cpu;
-  using Model = ssam::SsamModel<float, Cpu, Recipe>;
+  using Model = ssam::TextPromptedSam<float, Cpu, Recipe>;
   Model model(tiny_sam());
   ssam::randomize(model, ssam::Random(1));
   // He's gain, so that the untrained layers between an adapter and the mask let its signal through.

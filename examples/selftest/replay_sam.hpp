@@ -15,7 +15,7 @@ namespace detail {
 
 /// Everything of the encoder trains, so that the recorded gradient of every parameter can be compared.
 template <class Scalar, class Device>
-using EncoderModel = SsamModel<Scalar, Device, recipes::FullFineTuning<Rule::paper>>;
+using EncoderModel = TextPromptedSam<Scalar, Device, recipes::FullFineTuning<Rule::paper>>;
 
 template <class Scalar, class Device>
 std::vector<Scalar> to_nchw(Context<Device>& context, TensorView<const Scalar, Device> nhwc) {
@@ -155,7 +155,7 @@ CaseResult replay_half(Context<Device>& context, const StateDict& weights, SamCo
   WorkspaceScope<Device> scope(context);
   Comparison comparison("sam at another image size");
   config.image_size = io.at("image").shape[2];
-  SsamModel<Scalar, Device, recipes::ZeroShot> model(config);
+  TextPromptedSam<Scalar, Device, recipes::ZeroShot> model(config);
   load_weights(model, weights, "sam.safetensors");
   comparison.add("pos_embed", model.sam.image_encoder.pos_embed.value.to_host(), io.at("pos_embed"));
   const TensorView<Scalar, Device> embedding =
@@ -174,15 +174,18 @@ std::vector<CaseResult> replay_sam(const std::filesystem::path& folder) {
   for (const char* file : {"sam.pth", "sam_legacy.pth"}) {
     if (std::filesystem::exists(folder / file)) results.push_back(detail::compare_containers(folder, weights, file));
   }
-  Context<Device> context;
-  detail::EncoderModel<Scalar, Device> model(config);
+  const auto shared_context = std::make_shared<Context<Device>>();
+  const auto shared_model = std::make_shared<detail::EncoderModel<Scalar, Device>>(config);
+  Context<Device>& context = *shared_context;
+  detail::EncoderModel<Scalar, Device>& model = *shared_model;
   load_weights(model, weights, "sam.safetensors");
   if (std::filesystem::exists(folder / "sam_io.safetensors")) {
     const StateDict io = load_safetensors(folder / "sam_io.safetensors");
     for (CaseResult& result : detail::replay_encoder<Scalar>(context, model, io)) results.push_back(std::move(result));
     Comparison positions("sam dense positions");
     const Shape grid = io.at("dense_pe").shape;
-    const Tensor<Scalar, Device> ours = model.sam.prompt_encoder.dense_positions(grid[2], grid[3]);
+    WorkspaceScope<Device> scope(context);
+    const auto ours = model.sam.prompt_encoder.dense_positions(context, grid[2], grid[3]);
     const TensorView<const Scalar, Device> nhwc{ours.data(), {1, grid[2], grid[3], grid[1]}};
     positions.add("dense_pe", detail::to_nchw<Scalar, Device>(context, nhwc), io.at("dense_pe"));
     results.push_back(positions.result());
@@ -192,8 +195,8 @@ std::vector<CaseResult> replay_sam(const std::filesystem::path& folder) {
     results.push_back(detail::replay_preprocess(io, config));
   }
   if (std::filesystem::exists(folder / "predictor.safetensors")) {
-    results.push_back(
-        detail::replay_predictor<Scalar, Device>(context, model, load_safetensors(folder / "predictor.safetensors")));
+    results.push_back(detail::replay_predictor<Scalar, Device>(shared_context, shared_model,
+                                                               load_safetensors(folder / "predictor.safetensors")));
   }
   if (std::filesystem::exists(folder / "sam_half_io.safetensors")) {
     results.push_back(

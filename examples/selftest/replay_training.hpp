@@ -176,7 +176,7 @@ std::vector<CaseResult> replay_training(const std::filesystem::path& folder, con
   const StateDict record = load_safetensors(folder / (run + "_train.safetensors"));
   const detail::TrainInputs<Scalar> inputs(load_safetensors(folder / "train_inputs.safetensors"));
   const SamConfig plain = golden_config(record.metadata);
-  SsamModel<Scalar, Device, Recipe> model(release ? svdsam_release(plain) : plain);
+  TextPromptedSam<Scalar, Device, Recipe> model(release ? svdsam_release(plain) : plain);
   load_weights(model, std::move(weights), run + "_weights.safetensors");
   Context<Device> context;
   context.dropout = false;  // the runs were recorded without it
@@ -191,12 +191,12 @@ std::vector<CaseResult> replay_training(const std::filesystem::path& folder, con
   std::vector<CaseResult> results;
   CaseResult gradients;
   std::vector<double> loss_values;
-  const auto forward = [&](Index step, typename SsamModel<Scalar, Device, Recipe>::Record& kept) {
+  const auto forward = [&](Index step, typename TextPromptedSam<Scalar, Device, Recipe>::Record& kept) {
     const TensorView<Scalar, Device> images = allocate<Scalar>(context, {inputs.batch, inputs.size, inputs.size, 3});
     ops::nchw_to_nhwc<Scalar>(context, inputs.image_batch(context, step), images);
     return model.forward(context, images, inputs.text_batch(context, step), kept);
   };
-  typename SsamModel<Scalar, Device, Recipe>::Record kept;
+  typename TextPromptedSam<Scalar, Device, Recipe>::Record kept;
   const Index steps = record.at("losses").shape[0];
   for (Index step = 0; step < steps; ++step) {
     WorkspaceScope<Device> scope(context);

@@ -35,7 +35,7 @@ void add(std::vector<std::string>& lines, const std::string& adapter) {
 }
 
 template <Rule rule>
-using Lora4 = recipes::Lora<4, rule>;
+using Lora4 = recipes::LoRA<4, rule>;
 
 }  // namespace
 
@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> lines;
   lines.push_back(line<recipes::ZeroShot>("`ZeroShot`", "both"));
   add<recipes::SSam>(lines, "`SSam`");
-  add<Lora4>(lines, "`Lora<4>`");
+  add<Lora4>(lines, "`LoRA<4>`");
   add<recipes::BiasTuning>(lines, "`BiasTuning` (AdaptiveSAM)");
   add<recipes::FullFineTuning>(lines, "`FullFineTuning`");
   add<recipes::LayerNormTuning>(lines, "`LayerNormTuning`");

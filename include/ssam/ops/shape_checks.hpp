@@ -51,12 +51,12 @@ inline void require_batch_statistics(const char* op, Index batch) {
 
 /// The inner extent of C = op(A) op(B).
 template <class S, class Device>
-Index require_gemm(Op a_op, Op b_op, MatrixView<const S, Device> a, MatrixView<const S, Device> b,
+Index require_gemm(Transpose a_op, Transpose b_op, MatrixView<const S, Device> a, MatrixView<const S, Device> b,
                    MatrixView<S, Device> c) {
-  const Index k = a_op == Op::none ? a.cols : a.rows;
-  require((a_op == Op::none ? a.rows : a.cols) == c.rows, "gemm", "rows of op(A) = rows of C");
-  require((b_op == Op::none ? b.cols : b.rows) == c.cols, "gemm", "columns of op(B) = columns of C");
-  require((b_op == Op::none ? b.rows : b.cols) == k, "gemm", "columns of op(A) = rows of op(B)");
+  const Index k = a_op == Transpose::no ? a.cols : a.rows;
+  require((a_op == Transpose::no ? a.rows : a.cols) == c.rows, "gemm", "rows of op(A) = rows of C");
+  require((b_op == Transpose::no ? b.cols : b.rows) == c.cols, "gemm", "columns of op(B) = columns of C");
+  require((b_op == Transpose::no ? b.rows : b.cols) == k, "gemm", "columns of op(A) = rows of op(B)");
   return k;
 }
 

@@ -24,9 +24,9 @@ template <class S, class Device>
 using OutMatrix = std::type_identity_t<MatrixView<S, Device>>;  ///< a matrix to write
 
 /// Whether a GEMM operand is used as it lies or transposed.
-enum class Op {
-  none,       ///< as it lies
-  transpose,  ///< transposed
+enum class Transpose {
+  no,   ///< as it lies
+  yes,  ///< transposed
 };
 
 /// Throws ShapeError of the op named `op`, which expects `expectation`, unless `condition` holds.
