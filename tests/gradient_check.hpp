@@ -24,7 +24,7 @@ inline void require_gradients(const testing::GradientReport& report, int at_leas
 template <class Model, class Loss>
 void check_parameters(Model& model, const Loss& loss, int at_least = 1) {
   testing::GradientReport report;
-  testing::compare_parameters(report, model, loss, 6, 1e-5);
+  testing::compare_parameters(report, model, loss, 6);
   require_gradients(report, at_least);
 }
 

@@ -17,16 +17,8 @@ namespace ssam::cli {
 
 namespace {
 
-/// The small model that is installed with this program, or else the source tree's.
-std::filesystem::path small_model() {
-  std::error_code failure;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", failure);
-  const std::filesystem::path installed = program.parent_path().parent_path() / "share/ssam/small_sam.safetensors";
-  return !failure && std::filesystem::exists(installed, failure) ? installed : SSAM_DEMO_CHECKPOINT;
-}
-
 struct DemoOptions {
-  std::filesystem::path out = "ssam_demo", checkpoint = small_model();
+  std::filesystem::path out = "ssam_demo", checkpoint = SSAM_DEMO_CHECKPOINT;
   Index epochs = 12;
   std::uint64_t seed = 0;
   int threads = 0;

@@ -6,7 +6,7 @@
 
 using namespace ssam;
 using cli::DeviceKind;
-using test::DeviceRun, test::difference, test::random_input, test::relative;
+using test::DeviceRun, test::difference, test::random_image, test::relative;
 
 namespace {
 

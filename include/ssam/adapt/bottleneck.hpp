@@ -12,22 +12,18 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, int Divisor = 4, class Factor = std::ratio<1>>
 class Bottleneck {
  public:
-  using Matrix = MatrixView<Scalar, Device>;               ///< a matrix to write
-  using ConstMatrix = MatrixView<const Scalar, Device>;    ///< a matrix to read
-  using View = TensorView<Scalar, Device>;                 ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;      ///< a tensor to read
-  using Layer = Linear<Scalar, Device, Trained, Trained>;  ///< of both its layers
-  /// What forward leaves for backward.
+  using Matrix = MatrixView<Scalar, Device>;
+  using ConstMatrix = MatrixView<const Scalar, Device>;
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Layer = Linear<Scalar, Device, Trained, Trained>;
   struct Record {
-    typename Layer::Record down;  ///< of D_fc1
-    typename Layer::Record up;    ///< of D_fc2
-    ConstView hidden;             ///< before the activation, [N, C / Divisor]
+    typename Layer::Record down, up;
+    ConstView hidden;  // before the activation, [N, C / Divisor]
   };
-  /// What the answer is multiplied by.
   static constexpr double factor = static_cast<double>(Factor::num) / static_cast<double>(Factor::den);
 
-  constexpr Bottleneck() = default;  ///< empty, to be assigned
-  /// On `channels` = C channels.
+  constexpr Bottleneck() = default;
   constexpr explicit Bottleneck(Index channels)
       : down(Shape{channels / Divisor, channels}), up(Shape{channels, channels / Divisor}) {}
 
@@ -45,7 +41,7 @@ class Bottleneck {
     ops::accumulate_matrix<Scalar>(context, answer.matrix(), y);
   }
 
-  /// dy [N, C]. Adds to the gradients and to dx [N, C].
+  /// Adds to the gradients and to dx [N, C].
   void backward(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx) {
     WorkspaceScope<Device> scope(context);
     const View danswer = allocate<Scalar>(context, {dy.rows, dy.cols});
@@ -70,7 +66,6 @@ class Bottleneck {
     }
   }
 
-  /// D_fc1 and D_fc2, weight and bias of each.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.parameter("D_fc1.weight", self.down.weight, Group::bottleneck);
@@ -79,8 +74,7 @@ class Bottleneck {
     visitor.parameter("D_fc2.bias", self.up.bias, Group::bottleneck);
   }
 
-  Layer down;  ///< D_fc1: C -> C / Divisor
-  Layer up;    ///< D_fc2: C / Divisor -> C
+  Layer down, up;
 };
 
 }  // namespace ssam::inline SSAM_ABI

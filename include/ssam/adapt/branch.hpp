@@ -8,17 +8,13 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device>
 class NoBranch {
  public:
-  static constexpr bool present = false;  ///< see is_branch
-  /// Nothing is left for backward.
+  static constexpr bool present = false;
   struct Record {};
 
-  constexpr NoBranch() = default;        ///< empty, to be assigned
-  constexpr explicit NoBranch(Index) {}  ///< any number of channels
-  /// Adds nothing.
+  constexpr NoBranch() = default;
+  constexpr explicit NoBranch(Index) {}
   void forward(Context<Device>&, MatrixView<const Scalar, Device>, MatrixView<Scalar, Device>, Record&) const {}
-  /// Adds no gradient.
   void backward(Context<Device>&, const Record&, MatrixView<const Scalar, Device>, MatrixView<Scalar, Device>) {}
-  /// No parameters.
   template <class Self, class Visitor>
   static constexpr void visit(Self&, Visitor&) {}
 };

@@ -10,25 +10,22 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, int Rank, class BiasTraining = Frozen>
 class LoRALinear {
  public:
-  using Matrix = MatrixView<Scalar, Device>;             ///< a matrix to write
-  using ConstMatrix = MatrixView<const Scalar, Device>;  ///< a matrix to read
-  static constexpr double dropout_rate = 0.1;            ///< share of the branch's answers that training drops
-  /// What forward leaves for backward.
+  using Matrix = MatrixView<Scalar, Device>;
+  using ConstMatrix = MatrixView<const Scalar, Device>;
+  static constexpr double dropout_rate = 0.1;
   struct Record {
-    ConstMatrix x;                               ///< [N, in]
-    TensorView<const Scalar, Device> projected;  ///< x D^T, [N, Rank]
-    std::uint64_t dropout_key = 0;               ///< 0: no dropout
+    ConstMatrix x;
+    TensorView<const Scalar, Device> projected;  // x D^T, [N, Rank]
+    std::uint64_t dropout_key = 0;               // 0: no dropout
   };
 
-  constexpr LoRALinear() = default;  ///< empty, to be assigned
-  /// `weight_shape`: [out, in] or [out, kh, kw, in].
+  constexpr LoRALinear() = default;
   constexpr explicit LoRALinear(const Shape& weight_shape)
       : weight(weight_shape),
         bias(Shape{weight_shape[0]}),
         down(down_shape(weight_shape)),
         up(up_shape(weight_shape)) {}
 
-  /// x [N, in] -> y [N, out]. Dropout where the context is in training and has not switched it off.
   void forward(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
     record.x = x;
     record.dropout_key = context.training && context.dropout ? context.random.next() | 1 : 0;
@@ -50,7 +47,6 @@ class LoRALinear {
     ops::accumulate_matrix<Scalar>(context, branch.matrix(), y);
   }
 
-  /// dy [N, out]. Adds to the gradients of D, U and a trained bias; overwrites dx [N, in] unless it is empty.
   void backward(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx) {
     WorkspaceScope<Device> scope(context);
     ConstMatrix dbranch = dy;
@@ -75,12 +71,10 @@ class LoRALinear {
                       std::as_const(down.value).view().matrix(Rank), Scalar(1), dx);
   }
 
-  /// The layer's answer [out] to a row of zeros; empty without a bias.
   TensorView<const Scalar, Device> bias_view() const {
     if constexpr (BiasTraining::present) return bias.value;
     return {};
   }
-  /// Where to add the gradient of bias_view(); empty where it is not trained.
   TensorView<Scalar, Device> bias_grad() { return bias.ensure_grad(); }
 
   /// W += U D, then U = 0: the layer answers as before without its branch.
@@ -92,7 +86,6 @@ class LoRALinear {
     ops::fill<Scalar>(context, up.value.view(), Scalar(0));
   }
 
-  /// D = N(0, (1/Rank)^2), U = 0: the branch adds nothing yet.
   void initialize(Random& random) {
     std::vector<Scalar> values(static_cast<std::size_t>(down.value.size()));
     for (Scalar& value : values) value = static_cast<Scalar>(random.normal() / Rank);
@@ -100,8 +93,6 @@ class LoRALinear {
     up.value = Tensor<Scalar, Device>(up.value.shape());
   }
 
-  /// weight and bias by the layer's own names, D and U as trainable_lora_down.weight and trainable_lora_up.weight
-  /// (S-SAM's published code).
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     const Layout layout = self.weight.value.shape().rank() == 4 ? Layout::conv : Layout::same;
@@ -111,10 +102,10 @@ class LoRALinear {
     visitor.parameter("trainable_lora_up.weight", self.up, Group::low_rank, layout);
   }
 
-  Parameter<Scalar, Device, Frozen> weight;      ///< W [out, in] or [out, kh, kw, in]
-  Parameter<Scalar, Device, BiasTraining> bias;  ///< [out]
-  Parameter<Scalar, Device, Trained> down;       ///< D [Rank, in] or [Rank, kh, kw, in]
-  Parameter<Scalar, Device, Trained> up;         ///< U [out, Rank] or [out, 1, 1, Rank]
+  Parameter<Scalar, Device, Frozen> weight;
+  Parameter<Scalar, Device, BiasTraining> bias;
+  Parameter<Scalar, Device, Trained> down;
+  Parameter<Scalar, Device, Trained> up;
 
  private:
   static constexpr Shape down_shape(const Shape& w) {

@@ -98,8 +98,8 @@ inline bool fits_checkpoint(const HostTensor& stored, const Shape& ours, Group g
   return stored.shape == wanted || detail::resizes(stored.shape, wanted, group);
 }
 
-/// The inverse of to_checkpoint: values of `stored` in our layout, ready for a tensor of shape `ours`. Positional
-/// tables of another size are resized. Nothing when the shapes do not fit.
+/// The inverse of to_checkpoint: values in our layout, ready for a tensor of shape `ours`. Positional tables of another
+/// size are resized. Nothing when the shapes do not fit.
 template <class Scalar>
 std::optional<std::vector<Scalar>> from_checkpoint(const HostTensor& stored, const Shape& ours, Group group,
                                                    Layout layout) {

@@ -9,28 +9,26 @@ namespace ssam::inline SSAM_ABI {
 /// The lines of a count: what a trained parameter is. Everything of the mask decoder that is not an adapter is
 /// `decoder`.
 enum class CountGroup {
-  singular_values,  ///< of the SVD layers: scales and shifts
-  low_rank,         ///< of LoRA
-  norms,            ///< the backbone's: of layer and batch norms
-  biases,           ///< the backbone's: of linear layers and convolutions
-  weights,          ///< the backbone's: of linear layers, convolutions, embeddings
-  positional,       ///< the backbone's
-  text_affine,      ///< of the text affine layer
-  decoder,          ///< of the mask decoder, without adapters
-  bottleneck        ///< of small networks, as Medical SAM Adapter's
+  singular_values,
+  low_rank,
+  norms,
+  biases,
+  weights,
+  positional,
+  text_affine,
+  decoder,
+  bottleneck
 };
-inline constexpr std::size_t count_groups = 9;  ///< in CountGroup
-/// The groups by name, as adapter_config.json writes them.
+inline constexpr std::size_t count_groups = 9;
 inline constexpr std::array<std::string_view, count_groups> count_group_names = {
     "singular_values", "low_rank", "norms", "biases", "weights", "positional", "text_affine", "decoder", "bottleneck"};
 
 /// Parameters of a composed model. Buffers (the random-Fourier matrix, batch statistics) are not parameters.
 struct ParameterCount {
-  Index trained = 0;                         ///< elements of trained parameters
+  Index trained = 0;
   Index total = 0;                           ///< SAM, adapters and TAL, trained or not
   std::array<Index, count_groups> groups{};  ///< the trained ones by CountGroup
 
-  /// Trained parameters of group `which`.
   constexpr Index group(CountGroup which) const { return groups[static_cast<std::size_t>(which)]; }
 };
 

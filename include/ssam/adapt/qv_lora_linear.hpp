@@ -11,23 +11,20 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, int Rank, class BiasTraining = Frozen>
 class QvLoRALinear {
  public:
-  using Matrix = MatrixView<Scalar, Device>;             ///< a matrix to write
-  using ConstMatrix = MatrixView<const Scalar, Device>;  ///< a matrix to read
-  using View = TensorView<Scalar, Device>;               ///< a tensor to write
-  /// What forward leaves for backward.
+  using Matrix = MatrixView<Scalar, Device>;
+  using ConstMatrix = MatrixView<const Scalar, Device>;
+  using View = TensorView<Scalar, Device>;
   struct Record {
-    ConstMatrix x;                               ///< [N, C]
-    TensorView<const Scalar, Device> projected;  ///< x A^T of q and v, [N, 2 Rank]
+    ConstMatrix x;
+    TensorView<const Scalar, Device> projected;  // x A^T of q and v, [N, 2 Rank]
   };
 
-  constexpr QvLoRALinear() = default;  ///< empty, to be assigned
-  /// `weight_shape`: [3 C, C].
+  constexpr QvLoRALinear() = default;
   constexpr explicit QvLoRALinear(const Shape& weight_shape) : weight(weight_shape), bias(Shape{weight_shape[0]}) {
     for (auto& a : down) a = Parameter<Scalar, Device, Trained>(Shape{Rank, weight_shape[1]});
     for (auto& b : up) b = Parameter<Scalar, Device, Trained>(Shape{weight_shape[0] / 3, Rank});
   }
 
-  /// x [N, C] -> y [N, 3 C], the columns of q, k and v.
   void forward(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
     const View projected = allocate<Scalar>(context, {x.rows, 2 * Rank});
     record = {x, projected};
@@ -40,7 +37,6 @@ class QvLoRALinear {
     }
   }
 
-  /// dy [N, 3 C]. Adds to the gradients of A, B and a trained bias; overwrites dx [N, C] unless it is empty.
   void backward(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx) {
     WorkspaceScope<Device> scope(context);
     const View dprojected = allocate<Scalar>(context, {dy.rows, Rank});
@@ -64,12 +60,10 @@ class QvLoRALinear {
     if constexpr (BiasTraining::trained) ops::sum_rows<Scalar>(context, dy, bias.ensure_grad());
   }
 
-  /// The layer's answer [out] to a row of zeros; empty without a bias.
   TensorView<const Scalar, Device> bias_view() const {
     if constexpr (BiasTraining::present) return bias.value;
     return {};
   }
-  /// Where to add the gradient of bias_view(); empty where it is not trained.
   View bias_grad() { return bias.ensure_grad(); }
 
   /// W += B A in both thirds, then B = 0.
@@ -84,7 +78,6 @@ class QvLoRALinear {
     }
   }
 
-  /// A uniform in +-1/sqrt(C), B = 0: the updates add nothing yet.
   void initialize(Random& random) {
     for (int i = 0; i < 2; ++i) {
       const double bound = 1 / std::sqrt(static_cast<double>(down[i].value.dim(1)));
@@ -95,7 +88,6 @@ class QvLoRALinear {
     }
   }
 
-  /// weight and bias by the layer's own names; A and B by SAMed's: linear_a_q, linear_b_q, linear_a_v, linear_b_v.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.parameter("weight", self.weight, Group::weights);
@@ -106,10 +98,9 @@ class QvLoRALinear {
     visitor.parameter("linear_b_v.weight", self.up[1], Group::low_rank);
   }
 
-  Parameter<Scalar, Device, Frozen> weight;      ///< W [3 C, C]
-  Parameter<Scalar, Device, BiasTraining> bias;  ///< [3 C]
-  Parameter<Scalar, Device, Trained> down[2];    ///< A of q and of v, [Rank, C]
-  Parameter<Scalar, Device, Trained> up[2];      ///< B of q and of v, [C, Rank]
+  Parameter<Scalar, Device, Frozen> weight;
+  Parameter<Scalar, Device, BiasTraining> bias;
+  Parameter<Scalar, Device, Trained> down[2], up[2];  ///< of q and of v
 
  private:
   /// The columns of q (0) or v (1).

@@ -12,12 +12,8 @@ namespace ssam::inline SSAM_ABI {
 /// Which parameters a recipe counts as its own: `paper` trains the layer norms of the encoder (neck included) and
 /// nothing of the decoder; `release` goes by the published code's naming rule (`norm*` of the encoder's blocks AND of
 /// the decoder's transformer, not the neck's).
-enum class Rule {
-  paper,   ///< as S-SAM's paper says
-  release  ///< as the published code does
-};
+enum class Rule { paper, release };
 
-/// "paper" or "release".
 constexpr const char* to_string(Rule rule) { return rule == Rule::paper ? "paper" : "release"; }
 
 /// A recipe says what stands at each site of the model and what is trained there. This one trains nothing; derive from
@@ -25,40 +21,36 @@ constexpr const char* to_string(Rule rule) { return rule == Rule::paper ? "paper
 /// BranchLayer. Two sites are there only where a recipe declares them: `QkvLinear` and `ProjLinear`, the attention's
 /// two layers, each in place of `AttentionLinear`.
 struct FrozenRecipe {
-  static constexpr Rule rule = Rule::paper;  ///< of what is trained
+  static constexpr Rule rule = Rule::paper;
 
-  /// qkv and proj of the encoder's attention.
+  /// qkv and proj of the encoder's attention; lin1 and lin2 of its MLP.
   template <class S, class D>
   using AttentionLinear = Linear<S, D, Frozen, Frozen>;
-  /// lin1 and lin2 of its MLPs.
   template <class S, class D>
   using MlpLinear = Linear<S, D, Frozen, Frozen>;
-  /// The patch embedding, as a layer over im2col patches.
+  /// The patch embedding and the neck's two convolutions, as layers over im2col patches (the neck has no biases).
   template <class S, class D>
   using PatchLinear = Linear<S, D, Frozen, Frozen>;
-  /// The neck's two convolutions, as layers over im2col patches, without biases.
   template <class S, class D>
   using NeckLinear = Linear<S, D, Frozen, Absent>;
   /// Projections and MLPs of the decoder's two-way transformer.
   template <class S, class D>
   using DecoderLinear = Linear<S, D, Frozen, Frozen>;
 
-  /// Behind the attention, on proj's answer.
+  /// Added to the attention's answer (behind proj), to the MLP's input (beside it) and to the MLP's answer (behind it).
   template <class S, class D>
   using AttentionBranch = NoBranch<S, D>;
-  /// Beside the MLP, on its input (behind norm2).
   template <class S, class D>
   using ParallelMlpBranch = NoBranch<S, D>;
-  /// Behind the MLP, on its answer.
   template <class S, class D>
   using SerialMlpBranch = NoBranch<S, D>;
 
-  using PositionalEmbedding = Frozen;  ///< of the encoder's grid
-  using RelativePositions = Frozen;    ///< rel_pos_h and rel_pos_w of the encoder's attention
-  using BlockNorm = Frozen;            ///< norm1 and norm2 of the encoder's blocks
-  using NeckNormWeight = Frozen;       ///< scales of the neck's two norms
-  using NeckNormBias = Frozen;         ///< their shifts
-  using TextAffine = Frozen;           ///< the whole text affine layer
+  using PositionalEmbedding = Frozen;
+  using RelativePositions = Frozen;
+  using BlockNorm = Frozen;
+  using NeckNormWeight = Frozen;
+  using NeckNormBias = Frozen;
+  using TextAffine = Frozen;
   /// Everything of the prompt encoder. Training with labels gives only its no-mask embedding a gradient.
   using PromptEncoder = Frozen;
   /// The two-way transformer's norms.
@@ -72,50 +64,48 @@ struct FrozenRecipe {
   static constexpr bool published_without_padding = false;
 };
 
-/// The adapters that come with the library.
 namespace recipes {
 
 /// SAM as it is.
 struct ZeroShot : FrozenRecipe {
-  static constexpr const char* name = "zero_shot";  ///< in files
-  static constexpr bool zero_shot = true;           ///< the model asks for it where nothing is trained
+  static constexpr const char* name = "zero_shot";
+  static constexpr bool zero_shot = true;
 };
 
 /// What S-SAM trains beside its singular values, and the LoRA baseline beside its low-rank factors.
 template <Rule which>
 struct NormsPositionsText : FrozenRecipe {
-  static constexpr Rule rule = which;                                               ///< of the norms
-  using PositionalEmbedding = Trained;                                              ///< with both rules
-  using BlockNorm = Trained;                                                        ///< with both rules
-  using NeckNormWeight = std::conditional_t<rule == Rule::paper, Trained, Frozen>;  ///< by the paper only
-  using NeckNormBias = NeckNormWeight;                                              ///< as their scales
-  using DecoderNorm = std::conditional_t<rule == Rule::release, Trained, Frozen>;   ///< by the published code only
-  using TextAffine = Trained;                                                       ///< it has no pretrained weights
+  static constexpr Rule rule = which;
+  using PositionalEmbedding = Trained;
+  using BlockNorm = Trained;
+  using NeckNormWeight = std::conditional_t<rule == Rule::paper, Trained, Frozen>;
+  using NeckNormBias = NeckNormWeight;
+  using DecoderNorm = std::conditional_t<rule == Rule::release, Trained, Frozen>;
+  using TextAffine = Trained;
 };
 
 /// S-SAM (MICCAI 2024): scale and shift of every singular value of the encoder's blocks and neck, layer norms,
 /// positional embedding, TAL.
 template <Rule rule = Rule::paper>
 struct SSam : NormsPositionsText<rule> {
-  static constexpr const char* name = "ssam";  ///< in files
+  static constexpr const char* name = "ssam";
   template <class S, class D>
-  using AttentionLinear = SVDLinear<S, D>;  ///< qkv and proj
+  using AttentionLinear = SVDLinear<S, D>;
   template <class S, class D>
-  using MlpLinear = SVDLinear<S, D>;  ///< lin1 and lin2
+  using MlpLinear = SVDLinear<S, D>;
   template <class S, class D>
-  using NeckLinear = SVDLinear<S, D, Absent>;  ///< both convolutions
+  using NeckLinear = SVDLinear<S, D, Absent>;
 };
 
 /// LoRA. paper: on the encoder's linear layers; release: on the neck's convolutions too.
 template <int Rank = 4, Rule rule = Rule::paper>
 struct LoRA : NormsPositionsText<rule> {
-  static constexpr const char* name = "lora";              ///< in files
-  static constexpr bool published_without_padding = true;  ///< in the neck, see SamVariant
+  static constexpr const char* name = "lora";
+  static constexpr bool published_without_padding = true;
   template <class S, class D>
-  using AttentionLinear = LoRALinear<S, D, Rank>;  ///< qkv and proj
+  using AttentionLinear = LoRALinear<S, D, Rank>;
   template <class S, class D>
-  using MlpLinear = LoRALinear<S, D, Rank>;  ///< lin1 and lin2
-  /// Both convolutions by the published code; frozen by the paper.
+  using MlpLinear = LoRALinear<S, D, Rank>;
   template <class S, class D>
   using NeckLinear =
       std::conditional_t<rule == Rule::release, LoRALinear<S, D, Rank, Absent>, Linear<S, D, Frozen, Absent>>;
@@ -124,43 +114,42 @@ struct LoRA : NormsPositionsText<rule> {
 /// AdaptiveSAM's bias tuning: every bias of the encoder, norms, positional embedding, the mask decoder, TAL.
 template <Rule rule = Rule::paper>
 struct BiasTuning : NormsPositionsText<rule> {
-  static constexpr const char* name = "bias_tuning";  ///< in files
+  static constexpr const char* name = "bias_tuning";
   template <class S, class D>
-  using AttentionLinear = Linear<S, D, Frozen, Trained>;  ///< biases only
+  using AttentionLinear = Linear<S, D, Frozen, Trained>;
   template <class S, class D>
-  using MlpLinear = Linear<S, D, Frozen, Trained>;  ///< biases only
+  using MlpLinear = Linear<S, D, Frozen, Trained>;
   template <class S, class D>
-  using PatchLinear = Linear<S, D, Frozen, Trained>;  ///< bias only
+  using PatchLinear = Linear<S, D, Frozen, Trained>;
   template <class S, class D>
-  using DecoderLinear = Linear<S, D, Trained, Trained>;  ///< all of the transformer
-  using NeckNormBias = Trained;                          ///< the neck's only biases
-  using DecoderNorm = Trained;                           ///< the transformer's norms
-  using DecoderMask = Trained;                           ///< tokens, upscaling, the single mask's hypernetwork
-  /// The other masks' and the IoU head.
+  using DecoderLinear = Linear<S, D, Trained, Trained>;
+  using NeckNormBias = Trained;
+  using DecoderNorm = Trained;
+  using DecoderMask = Trained;
   using DecoderMultimask = std::conditional_t<rule == Rule::release, Trained, Frozen>;
 };
 
 /// Every weight of the image encoder and of the decoder's single-mask path, and TAL.
 template <Rule rule = Rule::paper>
 struct FullFineTuning : BiasTuning<rule> {
-  static constexpr const char* name = "full_fine_tuning";  ///< in files
+  static constexpr const char* name = "full_fine_tuning";
   template <class S, class D>
-  using AttentionLinear = Linear<S, D, Trained, Trained>;  ///< weights and biases
+  using AttentionLinear = Linear<S, D, Trained, Trained>;
   template <class S, class D>
-  using MlpLinear = Linear<S, D, Trained, Trained>;  ///< weights and biases
+  using MlpLinear = Linear<S, D, Trained, Trained>;
   template <class S, class D>
-  using PatchLinear = Linear<S, D, Trained, Trained>;  ///< weight and bias
+  using PatchLinear = Linear<S, D, Trained, Trained>;
   template <class S, class D>
-  using NeckLinear = Linear<S, D, Trained, Absent>;  ///< weights
-  using RelativePositions = Trained;                 ///< both tables of every block
-  using NeckNormWeight = Trained;                    ///< with both rules
+  using NeckLinear = Linear<S, D, Trained, Absent>;
+  using RelativePositions = Trained;
+  using NeckNormWeight = Trained;
 };
 
 /// Layer norms and TAL only.
 template <Rule rule = Rule::paper>
 struct LayerNormTuning : NormsPositionsText<rule> {
-  static constexpr const char* name = "layer_norm_tuning";  ///< in files
-  using PositionalEmbedding = Frozen;                       ///< as SAM's
+  static constexpr const char* name = "layer_norm_tuning";
+  using PositionalEmbedding = Frozen;
 };
 
 /// Medical SAM Adapter (2D): a bottleneck in series behind every attention and one beside every MLP (times one half) of

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <span>
 #include <ssam/adapt/parameter_count.hpp>
 #include <ssam/data/preparation.hpp>
@@ -20,9 +21,9 @@ struct LabelPrompts {
 /// - `Scalar_`, `Device_`, `Record`, `visit`: its types and parameters;
 /// - `name()`, what it is called in files ("sam", "u_net"), `recipe()`, what is trained of it ("ssam", "lora"),
 /// `rule()`
-///   ("paper", "release"; "" without), `configuration()`, which to_json of its namespace writes down, `count()`, what
-///   is trained, `image_size()`, `preparation()`, `text_dim()` (0: it takes no text features), `base_hash()` and
-///   `set_base_hash(hash)`, the content of the checkpoint it began with
+///   ("paper", "release"; "" without), `config_json()`, its extents, `count()`, what is trained, `image_size()`,
+///   `preparation()`, `text_dim()` (0: it takes no text features), `base_hash()` and `set_base_hash(hash)`, the content
+///   of the checkpoint it began with
 ///   ("" without one);
 /// - `normalizes_prompts`: whether it normalises over the prompts of a batch, so that a batch of equal ones, or of one,
 ///   has no statistics;
@@ -40,7 +41,7 @@ concept SegmentationModel = Visitable<Model> &&
   { same.name() } -> std::convertible_to<std::string>;
   { same.recipe() } -> std::convertible_to<std::string>;
   { same.rule() } -> std::convertible_to<std::string>;
-  same.configuration();
+  { same.config_json() } -> std::convertible_to<nlohmann::json>;
   { same.count() } -> std::convertible_to<ParameterCount>;
   { same.image_size() } -> std::convertible_to<Index>;
   { same.preparation() } -> std::convertible_to<const Preparation&>;
@@ -52,12 +53,6 @@ concept SegmentationModel = Visitable<Model> &&
   { model.encode_image(context, values) } -> std::convertible_to<decltype(values)>;
   { model.decode_labels(context, values, prompts) } -> std::convertible_to<decltype(values)>;
 };
-
-/// What models are called in files: every SegmentationModel of this library.
-inline const std::vector<std::string>& segmentation_model_names() {
-  static const std::vector<std::string> names{"sam", "svdsam_release", "u_net"};
-  return names;
-}
 
 /// Whether training changes anything of a model.
 template <class Model>

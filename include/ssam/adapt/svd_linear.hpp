@@ -19,42 +19,35 @@ struct SvdFactors {
 template <class Scalar, class Device, class BiasTraining = Frozen>
 class SVDLinear {
  public:
-  using Matrix = MatrixView<Scalar, Device>;             ///< a matrix to write
-  using ConstMatrix = MatrixView<const Scalar, Device>;  ///< a matrix to read
-  using View = TensorView<Scalar, Device>;               ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;    ///< a tensor to read
-  using Factors = SvdFactors<Scalar, Device>;            ///< of the frozen weight
+  using Matrix = MatrixView<Scalar, Device>;
+  using ConstMatrix = MatrixView<const Scalar, Device>;
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Factors = SvdFactors<Scalar, Device>;
   /// How W' is applied; see `cheaper_form`.
-  enum class Form {
-    automatic,  ///< the cheaper one for the input's number of rows
-    factored,   ///< by its factors: ((x V) diag(s')) U^T
-    merged      ///< W' is multiplied out first
-  };
-  /// What forward leaves for backward.
+  enum class Form { automatic, factored, merged };
   struct Record {
-    ConstMatrix x;        ///< merged form only, [N, in]
-    ConstView projected;  ///< factored form only: x V, [N, r]
-    ConstView weight;     ///< merged form only: W' [out, in]
-    ConstView singular;   ///< s' = relu(scale * s + shift), [r]; empty where the layer holds a plain weight
+    ConstMatrix x;        // merged form only
+    ConstView projected;  // factored form: x V, [N, r]
+    ConstView weight;     // merged form: W'
+    ConstView singular;   // relu(scale * s + shift), [r]
   };
 
-  constexpr SVDLinear() = default;  ///< empty, to be assigned
-  /// `weight_shape`: [out, in] or [out, kh, kw, in].
+  constexpr SVDLinear() = default;
   constexpr explicit SVDLinear(const Shape& weight_shape)
       : weight(weight_shape),
         bias(Shape{weight_shape[0]}),
         scale(Shape{rank_of(weight_shape)}),
         shift(Shape{rank_of(weight_shape)}) {}
 
-  /// Both forms give the same result; per training step they cost (multiply-adds, `n` rows, W is `m` x `k`, r = min(m,
-  /// k)): factored 2 n r (m + k), merged 3 n m k + 2 r m k. Factored wins for every clearly rectangular layer (qkv,
-  /// MLP), and for square ones below about n = 2 m.
+  /// Both forms give the same result; per training step they cost (multiply-adds, N rows, W is m x k, r = min(m, k)):
+  /// factored 2 N r (m + k), merged 3 N m k + 2 r m k. Factored wins for every clearly rectangular layer (qkv, MLP),
+  /// and for square ones below about N = 2 m.
   static Form cheaper_form(Index n, Index m, Index k) {
     const Index r = std::min(m, k);
     return 2 * n * r * (m + k) <= 3 * n * m * k + 2 * r * m * k ? Form::factored : Form::merged;
   }
 
-  /// x [N, in] -> y [N, out], by the factors where there are any, else by the plain weight.
   void forward(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
     record = {};
     if (!prepared()) {
@@ -72,7 +65,6 @@ class SVDLinear {
     }
   }
 
-  /// dy [N, out]. Adds to the gradients of scale, shift and a trained bias; overwrites dx [N, in] unless it is empty.
   /// Throws Error when the layer was merged: a merged weight has no singular values to train.
   void backward(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx) {
     if (!prepared()) throw Error("an SVD layer that was merged (or never prepared) cannot be trained");
@@ -89,15 +81,12 @@ class SVDLinear {
     if constexpr (BiasTraining::trained) ops::sum_rows<Scalar>(context, dy, bias.ensure_grad());
   }
 
-  /// The layer's answer [out] to a row of zeros; empty without a bias.
   ConstView bias_view() const {
     if constexpr (BiasTraining::present) return bias.value;
     return {};
   }
-  /// Where to add the gradient of bias_view(); empty where it is not trained.
   View bias_grad() { return bias.ensure_grad(); }
 
-  /// Whether the layer holds factors.
   bool prepared() const { return !factors.s.empty(); }
   /// Elements of the weight that `prepare` is to factor; 0 where it has nothing to do.
   Index preparation_cost() const { return prepared() ? 0 : weight.value.size(); }
@@ -114,7 +103,7 @@ class SVDLinear {
     set_factors(std::move(fresh));
   }
 
-  /// Takes the factors `ready`, computed earlier for exactly this weight, and lets go of the weight.
+  /// Takes factors computed earlier for exactly this weight.
   void set_factors(Factors&& ready) {
     weight_shape_ = weight.value.shape();
     factors = std::move(ready);
@@ -139,8 +128,6 @@ class SVDLinear {
     shift.value = Tensor<Scalar, Device>(shift.value.shape());
   }
 
-  /// weight and bias by the layer's own names, trainable_scale and trainable_shift (S-SAM's published code). The
-  /// factors are no parameters.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     const bool convolution = self.weight.value.shape().rank() == 4 || self.weight_shape_.rank() == 4;
@@ -150,12 +137,12 @@ class SVDLinear {
     visitor.parameter("trainable_shift", self.shift, Group::singular_values);
   }
 
-  Parameter<Scalar, Device, Frozen> weight;      ///< W [out, in] or [out, kh, kw, in]; empty while there are factors
-  Parameter<Scalar, Device, BiasTraining> bias;  ///< [out]
-  Parameter<Scalar, Device, Trained> scale;      ///< [r], 1 at the start
-  Parameter<Scalar, Device, Trained> shift;      ///< [r], 0 at the start
-  Factors factors;                               ///< of W; empty before `prepare` and after `merge`
-  Form form = Form::automatic;                   ///< how W' is applied
+  Parameter<Scalar, Device, Frozen> weight;
+  Parameter<Scalar, Device, BiasTraining> bias;
+  Parameter<Scalar, Device, Trained> scale;
+  Parameter<Scalar, Device, Trained> shift;
+  Factors factors;
+  Form form = Form::automatic;
 
  private:
   static constexpr Index rank_of(const Shape& shape) { return std::min(shape[0], shape.elements() / shape[0]); }

@@ -89,16 +89,13 @@ struct Parameter<Scalar, Device, Frozen> : Frozen {
 /// As a frozen one.
 template <class Scalar, class Device>
 struct Parameter<Scalar, Device, Tracked> : Tracked {
-  Tensor<Scalar, Device> value;  ///< row-major, channels last
+  Tensor<Scalar, Device> value;
 
-  constexpr Parameter() = default;  ///< of no elements, to be assigned
-  /// A value of zeros of this shape.
+  constexpr Parameter() = default;
   constexpr explicit Parameter(const Shape& shape) : value(shape) {}
-  /// Always the empty view.
   TensorView<Scalar, Device> ensure_grad() { return {}; }
 };
 
-/// A value with a gradient.
 template <class Scalar, class Device>
 struct Parameter<Scalar, Device, Trained> : Trained {
   Tensor<Scalar, Device> value;  ///< row-major, channels last

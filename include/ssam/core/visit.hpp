@@ -35,7 +35,6 @@ class Path {
     f();
     part_ = outer;
   }
-  /// Number of segments.
   constexpr int depth() const { return depth_; }
   /// Segment `i`, 0 is the outermost.
   constexpr const Segment& operator[](int i) const { return segments_[i]; }

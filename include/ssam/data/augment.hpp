@@ -21,7 +21,7 @@ inline std::uint8_t to_byte(double value) { return static_cast<std::uint8_t>(std
 
 }  // namespace detail
 
-/// Applies one outcome, `drawn`, to an image and its mask (same size): the geometry to both, the colours to the image.
+/// Applies one outcome to an image and its mask (same size): the geometry to both, the colours to the image.
 inline void apply(const Augmentation& drawn, Image& image, Mask& mask) {
   if (drawn.degrees != 0) {
     Image rotated(image.height, image.width);

@@ -61,9 +61,9 @@ class Dataset {
   /// The manifest's entry of item `index` (of `sample(i).item`).
   const ManifestItem& item(Index index) const { return manifest_.items[items_[static_cast<std::size_t>(index)]]; }
 
-  /// The file of the image of item `index`.
+  /// The file of an item's image.
   std::string item_name(Index index) const { return item(index).image.string(); }
-  /// The file of all masks of item `index`; "" where each label has its own.
+  /// The file of all its masks; "" where each label has its own.
   std::string mask_name(Index index) const { return item(index).mask.string(); }
 
   /// Writes sample i: the normalised, padded image [image_size, image_size, 3] and its mask [image_size, image_size] of

@@ -84,8 +84,8 @@ inline std::pair<Mask, UnknownCodes> classify_values(const Mask& grey, const Man
   return {std::move(result), detail::summarize_unknown(unknown)};
 }
 
-/// Class numbers (0 background, k + 1 label k) of a mask `colored` by label: the nearest colour of the tables, because
-/// drawn edges are blends of two. Far-off colours are counted.
+/// Class numbers (0 background, k + 1 label k) of a colour mask: the nearest colour of the tables, because drawn edges
+/// are blends of two. Far-off colours are counted.
 inline std::pair<Mask, UnknownCodes> classify_colors(const Image& colored, const Manifest& manifest) {
   std::vector<std::pair<Color, std::uint8_t>> palette;
   for (const Color& color : manifest.background_colors) palette.push_back({color, std::uint8_t{0}});

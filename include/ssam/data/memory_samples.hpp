@@ -60,20 +60,16 @@ class MemorySamples {
     items_.push_back({std::move(prepared), LabelMasks(size, masks), image_hash.hex(), mask_hash.hex()});
   }
 
-  const std::vector<std::string>& labels() const { return labels_; }  ///< in the order of the masks
-  Index items() const { return static_cast<Index>(items_.size()); }   ///< images added so far
-  /// Samples: every image with every label.
+  const std::vector<std::string>& labels() const { return labels_; }
+  Index items() const { return static_cast<Index>(items_.size()); }
   Index size() const { return items() * static_cast<Index>(labels_.size()); }
-  Index image_size() const { return image_size_; }                 ///< side of the model's input
-  const Preparation& preparation() const { return preparation_; }  ///< how pictures were brought to it
-  /// Sample `i`: image i / labels, label i % labels. Throws ShapeError outside [0, size()).
+  Index image_size() const { return image_size_; }
+  const Preparation& preparation() const { return preparation_; }
   Sample sample(Index i) const { return detail::numbered_sample(i, items(), static_cast<Index>(labels_.size())); }
-  /// "image 0" for the first `item`: what messages call it.
   std::string item_name(Index item) const { return "image " + std::to_string(item); }
-  /// Where the labels of image `item` are, in its own size.
   LabelMasks original_masks(Index item) const { return items_[static_cast<std::size_t>(item)].truth; }
 
-  /// Writes sample `i` to `image_hwc` [S, S, 3] and `mask_hw` [S, S], see SampleSource. Throws as sample().
+  /// See SampleSource.
   void load(Index i, const std::optional<AugmentationSeed>& augmentation, float* image_hwc, float* mask_hw) const {
     const Sample wanted = sample(i);
     const auto change = [&](Image& image, Mask& mask) {

@@ -14,16 +14,16 @@ namespace ssam::inline SSAM_ABI {
 
 /// One training or evaluation sample: an image and the label asked for.
 struct Sample {
-  Index item = 0;                                  ///< place of the image
-  Index label = 0;                                 ///< place in the list of labels
-  bool operator==(const Sample&) const = default;  ///< the same image and label
+  Index item = 0;
+  Index label = 0;
+  bool operator==(const Sample&) const = default;
 };
 
 /// What decides the random changes of a sample, together with its index.
 struct AugmentationSeed {
-  std::uint64_t seed = 0;   ///< of the run
-  std::uint64_t epoch = 0;  ///< counted from 0; other changes in every one
-  Index like = -1;          ///< change the sample as this other one would be (labels of one image that stay together)
+  std::uint64_t seed = 0;
+  std::uint64_t epoch = 0;
+  Index like = -1;  ///< change the sample as this other one would be (labels of one image that stay together)
 };
 
 /// Where training and evaluation take their samples from: every image with every label, absent labels included (blank

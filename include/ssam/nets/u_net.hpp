@@ -1,7 +1,5 @@
 #pragma once
 
-#include <array>
-#include <nlohmann/json.hpp>
 #include <ssam/adapt/model_state.hpp>
 #include <ssam/adapt/segmentation_model.hpp>
 #include <ssam/data/preprocess.hpp>
@@ -24,11 +22,6 @@ struct UNetConfig {
                                 .expected = "image_size divisible by 16, positive labels and width"});
   }
 };
-
-/// The extents of a U-Net as JSON.
-inline nlohmann::json to_json(const UNetConfig& config) {
-  return {{"image_size", config.image_size}, {"labels", config.labels}, {"width", config.width}};
-}
 
 /// Two times convolution 3x3 with padding, batch norm (unless `Normalized` is false), ReLU.
 template <class Scalar, class Device, bool Normalized>
@@ -57,7 +50,7 @@ class DoubleConvolution {
     step(context, second, second_norm, middle, y, record, 1);
   }
 
-  /// x [B, H, W, in] -> y [B, H, W, out] outside of training, which keeps nothing.
+  /// The same outside of training, which keeps nothing.
   void infer(Context<Device>& context, ConstView x, View y) const {
     WorkspaceScope<Device> scope(context);
     const View middle = allocate<Scalar>(context, y.shape());
@@ -141,8 +134,7 @@ class UNet {
   };
 
   constexpr UNet() = default;  ///< empty, to be assigned
-  /// Throws ConfigError for a configuration (`built_for`) that cannot be built. Weights are zero: `initialize` them, or
-  /// `load_state`.
+  /// Throws ConfigError for a configuration that cannot be built. Weights are zero: `initialize` them, or `load_state`.
   constexpr explicit UNet(const UNetConfig& built_for)
       : config((built_for.check(), built_for)), outc(Shape{config.labels, 1, 1, config.width}) {
     for (Index level = 0; level <= levels; ++level) {
@@ -154,11 +146,16 @@ class UNet {
     }
   }
 
-  std::string name() const { return "u_net"; }  ///< in files
-  /// All of it is trained.
-  std::string recipe() const { return Normalized ? "u_net" : "u_net_without_batch_norm"; }
-  std::string rule() const { return ""; }                                ///< there is one
-  const UNetConfig& configuration() const { return config; }             ///< its extents
+  std::string name() const { return "u_net"; }    ///< in files
+  std::string recipe() const { return "u_net"; }  ///< all of it is trained
+  std::string rule() const { return ""; }         ///< there is one
+  /// Its extents.
+  nlohmann::json config_json() const {
+    return {{"image_size", config.image_size},
+            {"labels", config.labels},
+            {"width", config.width},
+            {"batch_norm", Normalized}};
+  }
   ParameterCount count() const { return parameter_count_of(*this); }     ///< all of it is trained
   Index image_size() const { return config.image_size; }                 ///< side of the input
   const Preparation& preparation() const { return config.preparation; }  ///< of pictures
@@ -307,7 +304,7 @@ class UNet {
     visitor.child("outc.conv", self.outc);
   }
 
-  UNetConfig config;        ///< what it was built for
+  UNetConfig config;
   std::vector<Block> down;  ///< of every level, the input's first
   std::vector<Up> raise;    ///< from the bottom up
   std::vector<Block> up;    ///< from the bottom up

@@ -152,7 +152,7 @@ class CrossAttention {
     record.lse = lse;
   }
 
-  /// dy [B, queries, C]. Adds to the trained gradients; overwrites dq, dk, dv (shapes of q, k, v; empty: not wanted).
+  /// Overwrites dq, dk, dv (shapes of q, k, v; empty: not wanted).
   void backward(Context<Device>& context, const Record& record, ConstView dy, View dq, View dk, View dv) {
     WorkspaceScope<Device> scope(context);
     const View dout = allocate<Scalar>(context, record.out.shape()), dqp = allocate<Scalar>(context, record.q.shape());

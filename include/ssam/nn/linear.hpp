@@ -48,7 +48,6 @@ class Linear {
   /// Where to add the gradient of bias_view(); empty where it is not trained.
   TensorView<Scalar, Device> bias_grad() { return bias.ensure_grad(); }
 
-  /// weight and bias.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.parameter("weight", self.weight, Group::weights,

@@ -6,8 +6,7 @@ namespace ssam::inline SSAM_ABI::ops {
 
 /// A point of a prompt: where it is, as a fraction of the image's width and height, and what it is.
 struct FourierToken {
-  double x = 0;     ///< 0..1, the image's left to its right edge
-  double y = 0;     ///< 0..1, the upper to the lower edge
+  double x = 0, y = 0;
   Index kind = -1;  ///< which of `kinds` is added to its position; -1: the token is the row `nothing` alone
 };
 

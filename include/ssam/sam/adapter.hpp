@@ -97,7 +97,7 @@ AdapterInfo describe_adapter(const Model& model, AdapterInfo info = {}) {
   info.rule = model.rule();
   info.model = model.name();
   info.base_hash = model.base_hash();
-  info.config = to_json(model.configuration());
+  info.config = model.config_json();
   info.preparation = model.preparation();
   info.count = model.count();
   info.library_version = version;
@@ -146,10 +146,10 @@ inline AdapterInfo read_adapter_info(const std::filesystem::path& folder) {
   return info;
 }
 
-/// Loads the adapter in `folder` into a model that was built like it, holds the weights of the checkpoint it was
-/// trained on (`base_hash`), and was prepared. All or nothing. Returns what it says about itself. Throws as
-/// read_adapter_info, FormatError (damaged, NaN or infinite values), MismatchError: another base, model, configuration
-/// or recipe, other singular values, tensors missing (unless `allow_missing`), unexpected or of another shape.
+/// Loads an adapter into a model that was built like it, holds the weights of the checkpoint it was trained on
+/// (`base_hash`), and was prepared. All or nothing. Returns what it says about itself. Throws as read_adapter_info,
+/// FormatError (damaged, NaN or infinite values), MismatchError: another base, model, configuration or recipe, other
+/// singular values, tensors missing (unless `allow_missing`), unexpected or of another shape.
 template <SegmentationModel Model>
 AdapterInfo load_adapter(Model& model, const std::filesystem::path& folder, bool allow_missing = false) {
   const AdapterInfo info = read_adapter_info(folder);

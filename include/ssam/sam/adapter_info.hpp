@@ -7,25 +7,24 @@
 
 namespace ssam::inline SSAM_ABI {
 
-/// In an adapter's folder: the tensors that were trained ...
+/// The two files of an adapter's folder.
 inline constexpr const char* adapter_weights_file = "adapter_model.safetensors";
-/// ... and what they are.
 inline constexpr const char* adapter_info_file = "adapter_config.json";
 
 /// What an adapter says about itself (`adapter_config.json`).
 struct AdapterInfo {
-  static constexpr int newest_format = 2;  ///< the newest format this library knows, and the one it writes
+  static constexpr int newest_format = 2;
 
-  std::string recipe;                                           ///< Recipe::name
-  std::string rule = "paper";                                   ///< paper or release, see Rule
-  std::string model = "sam";                                    ///< see segmentation_model_names
-  std::string base_hash = {};                                   ///< content_hash of the checkpoint it was trained on
-  std::string library_version = version;                        ///< what wrote it
-  int format_version = newest_format;                           ///< of the file that was read
-  nlohmann::json config = nlohmann::json::object();             ///< the model's configuration
-  Preparation preparation = {};                                 ///< of pictures and masks
-  ParameterCount count = {};                                    ///< what is trained
-  std::vector<std::string> labels = {};                         ///< of the training data
+  std::string recipe;                     ///< Recipe::name
+  std::string rule = "paper";             ///< paper or release, see Rule
+  std::string model = "sam";              ///< SegmentationModel::name()
+  std::string base_hash = {};             ///< content_hash of the checkpoint it was trained on
+  std::string library_version = version;  ///< what wrote it
+  int format_version = newest_format;
+  nlohmann::json config = nlohmann::json::object();  ///< SegmentationModel::config_json()
+  Preparation preparation = {};                      ///< of pictures and masks
+  ParameterCount count = {};
+  std::vector<std::string> labels = {};
   std::string text_source = {};                                 ///< TextFeatures::source()
   std::string text_hash = {};                                   ///< TextFeatures::hash(); "" where nobody recorded it
   std::string best_by = "loss";                                 ///< what the best epoch is chosen by: loss or dice
@@ -43,7 +42,6 @@ struct AdapterInfo {
     return built;
   }
 
-  /// The content of adapter_config.json.
   nlohmann::json to_json() const {
     nlohmann::json groups = nlohmann::json::object();
     for (std::size_t i = 0; i < count_groups; ++i) groups[std::string(count_group_names[i])] = count.groups[i];
@@ -83,7 +81,7 @@ struct AdapterInfo {
     info.library_version = object.text("library_version");
     info.recipe = object.text("recipe");
     info.rule = one_of(object.text("rule"), {"paper", "release", ""}, where + ", key 'rule'");
-    info.model = one_of(object.text("model"), segmentation_model_names(), where + ", key 'model'");
+    info.model = object.text("model");  // any: networks of a program's own have adapters, too
     info.base_hash = object.text("base_hash");
     info.config = object.at("config");
     if (info.is_sam()) {

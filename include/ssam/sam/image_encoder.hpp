@@ -13,30 +13,25 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, class Recipe>
 class EncoderBlock {
  public:
-  using View = TensorView<Scalar, Device>;                             ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;                  ///< a tensor to read
-  using Norm = LayerNorm<Scalar, Device, typename Recipe::BlockNorm>;  ///< of both its norms
-  /// Windows, or the whole grid where the block is global.
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Norm = LayerNorm<Scalar, Device, typename Recipe::BlockNorm>;
   using Attention = WindowAttention<Scalar, Device, detail::QkvLinear<Recipe, Scalar, Device>,
                                     detail::ProjLinear<Recipe, Scalar, Device>, typename Recipe::RelativePositions>;
-  using AttentionBranch = typename Recipe::template AttentionBranch<Scalar, Device>;      ///< behind the attention
-  using ParallelMlpBranch = typename Recipe::template ParallelMlpBranch<Scalar, Device>;  ///< beside the MLP
-  using SerialMlpBranch = typename Recipe::template SerialMlpBranch<Scalar, Device>;      ///< behind the MLP
-  /// C -> 4 C -> C.
+  using AttentionBranch = typename Recipe::template AttentionBranch<Scalar, Device>;
+  using ParallelMlpBranch = typename Recipe::template ParallelMlpBranch<Scalar, Device>;
+  using SerialMlpBranch = typename Recipe::template SerialMlpBranch<Scalar, Device>;
   using MlpBlock = Mlp<Scalar, Device, typename Recipe::template MlpLinear<Scalar, Device>, Activation::gelu>;
-  /// What forward leaves for backward.
   struct Record {
-    typename Norm::Record norm1;                         ///< of the first norm
-    typename Norm::Record norm2;                         ///< of the second
-    typename Attention::Record attn;                     ///< of the attention
-    typename MlpBlock::Record mlp;                       ///< of the MLP
-    typename AttentionBranch::Record attention_branch;   ///< of the branch behind the attention
-    typename ParallelMlpBranch::Record parallel_branch;  ///< ... beside the MLP
-    typename SerialMlpBranch::Record serial_branch;      ///< ... behind the MLP
+    typename Norm::Record norm1, norm2;
+    typename Attention::Record attn;
+    typename MlpBlock::Record mlp;
+    typename AttentionBranch::Record attention_branch;
+    typename ParallelMlpBranch::Record parallel_branch;
+    typename SerialMlpBranch::Record serial_branch;
   };
 
-  constexpr EncoderBlock() = default;  ///< empty, to be assigned
-  /// Block `index` (from 0) of a model, all parameters 0.
+  constexpr EncoderBlock() = default;
   constexpr EncoderBlock(const SamConfig& config, Index index)
       : norm1(config.embed_dim, config.block_norm_eps()),
         attn(config.embed_dim, config.heads, config.is_global(index) ? 0 : config.window,
@@ -62,7 +57,7 @@ class EncoderBlock {
     ops::accumulate<Scalar>(context, middle, y);
   }
 
-  /// dy, dx [B, H, W, C]. Adds to the trained gradients; overwrites dx.
+  /// Overwrites dx.
   void backward(Context<Device>& context, const Record& record, ConstView dy, View dx) {
     WorkspaceScope<Device> scope(context);
     const View dnormed = allocate<Scalar>(context, dy.shape()), dmiddle = allocate<Scalar>(context, dy.shape());
@@ -76,7 +71,6 @@ class EncoderBlock {
     ops::accumulate<Scalar>(context, dmiddle, dx);
   }
 
-  /// norm1, attn, norm2, mlp under SAM's names; branches as Space_Adapter, MLP_Adapter, MLP_Serial_Adapter.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.child("norm1", self.norm1);
@@ -88,13 +82,13 @@ class EncoderBlock {
     visitor.child("MLP_Serial_Adapter", self.serial_branch);
   }
 
-  Norm norm1;                         ///< before the attention
-  Attention attn;                     ///< of tokens
-  Norm norm2;                         ///< before the MLP
-  MlpBlock mlp;                       ///< of every token
+  Norm norm1;
+  Attention attn;
+  Norm norm2;
+  MlpBlock mlp;
   AttentionBranch attention_branch;   ///< Medical SAM Adapter's name for this site: Space_Adapter
   ParallelMlpBranch parallel_branch;  ///< ... MLP_Adapter
-  SerialMlpBranch serial_branch;      ///< no published adapter has one here
+  SerialMlpBranch serial_branch;
 
  private:
   /// y += f(y). The branch keeps its input, so that is a copy.
@@ -126,30 +120,22 @@ class EncoderBlock {
 template <class Scalar, class Device, class Recipe>
 class ImageEncoder {
  public:
-  using View = TensorView<Scalar, Device>;             ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
-  using Block = EncoderBlock<Scalar, Device, Recipe>;  ///< transformer block
-  /// The patch embedding's.
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Block = EncoderBlock<Scalar, Device, Recipe>;
   using Patch = Convolution<Scalar, Device, typename Recipe::template PatchLinear<Scalar, Device>>;
-  /// The neck's.
   using NeckConvolution = Convolution<Scalar, Device, typename Recipe::template NeckLinear<Scalar, Device>>;
-  /// The neck's.
   using NeckNorm = LayerNorm<Scalar, Device, typename Recipe::NeckNormWeight, typename Recipe::NeckNormBias>;
-  /// What forward leaves for backward.
   struct Record {
-    typename Patch::Record patch;                ///< of the patch embedding
-    std::vector<typename Block::Record> blocks;  ///< of every block; of one alone where nothing is kept
-    typename NeckConvolution::Record neck0;      ///< of the neck's first convolution
-    typename NeckConvolution::Record neck2;      ///< of its second
-    typename NeckNorm::Record neck1;             ///< of the norm behind the first
-    typename NeckNorm::Record neck3;             ///< of the norm behind the second
-    Shape tokens;                                ///< [B, H, W, C] before the neck
-    Shape embedding;                             ///< [B, H, W, C] behind the neck
-    Shape images;                                ///< [B, S, S, 3]
+    typename Patch::Record patch;
+    std::vector<typename Block::Record> blocks;
+    typename NeckConvolution::Record neck0, neck2;
+    typename NeckNorm::Record neck1, neck3;
+    Shape tokens, embedding;  // [B, H, W, C] before and after the neck
+    Shape images;
   };
 
-  constexpr ImageEncoder() = default;  ///< empty, to be assigned
-  /// All parameters 0.
+  constexpr ImageEncoder() = default;
   constexpr explicit ImageEncoder(const SamConfig& config)
       : pos_embed(Shape{1, config.grid(), config.grid(), config.embed_dim}),
         patch_embed(3, config.embed_dim, config.patch_size, config.patch_size, 0),
@@ -184,7 +170,7 @@ class ImageEncoder {
     return embedding;
   }
 
-  /// dembedding [B, h, w, out]. Adds to the trained gradients; `dimages` (overwritten) may be empty.
+  /// Adds to the trained gradients; `dimages` (overwritten) may be empty.
   void backward(Context<Device>& context, const Record& record, ConstView dembedding, View dimages) {
     WorkspaceScope<Device> scope(context);
     View dy = allocate<Scalar>(context, record.tokens), dx = allocate<Scalar>(context, record.tokens);
@@ -208,7 +194,6 @@ class ImageEncoder {
     patch_embed.backward(context, record.patch, dy, dimages);
   }
 
-  /// SAM's names: pos_embed, patch_embed.proj, blocks.0 ..., neck.0 ... neck.3.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.parameter("pos_embed", self.pos_embed, Group::positional);
@@ -220,13 +205,13 @@ class ImageEncoder {
     visitor.child("neck.3", self.neck3);
   }
 
-  Parameter<Scalar, Device, typename Recipe::PositionalEmbedding> pos_embed;  ///< [1, grid, grid, C]
-  Patch patch_embed;                                                          ///< 3 -> C, one patch a token
-  std::vector<Block> blocks;                                                  ///< in their order
-  NeckConvolution neck0;                                                      ///< C -> out, 1x1
-  NeckNorm neck1;                                                             ///< of out channels
-  NeckConvolution neck2;                                                      ///< out -> out, 3x3
-  NeckNorm neck3;                                                             ///< of out channels
+  Parameter<Scalar, Device, typename Recipe::PositionalEmbedding> pos_embed;
+  Patch patch_embed;
+  std::vector<Block> blocks;
+  NeckConvolution neck0;
+  NeckNorm neck1;
+  NeckConvolution neck2;
+  NeckNorm neck3;
 
  private:
   void run(Context<Device>& context, ConstView images, const Shape& squeezed, View embedding, Record& record,

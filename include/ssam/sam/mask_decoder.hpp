@@ -6,49 +6,38 @@
 namespace ssam::inline SSAM_ABI {
 
 /// Which of the decoder's four masks are wanted: the single one (0) or the three of an ambiguous prompt (1 to 3).
-enum class MaskOutput {
-  single,  ///< mask 0
-  multi    ///< masks 1, 2 and 3
-};
+enum class MaskOutput { single, multi };
 
 /// SAM's mask decoder.
 template <class Scalar, class Device, class Recipe>
 class MaskDecoder {
  public:
-  using View = TensorView<Scalar, Device>;                        ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;             ///< a tensor to read
-  using Transformer = TwoWayTransformer<Scalar, Device, Recipe>;  ///< of tokens and image
-  using MaskTraining = typename Recipe::DecoderMask;  ///< of tokens, upscaling and the single mask's hypernetwork
-  using Upscale = ConvTranspose2x2<Scalar, Device, MaskTraining>;  ///< twice the side
-  using Head = HeadMlp<Scalar, Device, MaskTraining>;              ///< the single mask's hypernetwork
-  /// The other masks' hypernetworks and the IoU head.
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Transformer = TwoWayTransformer<Scalar, Device, Recipe>;
+  using MaskTraining = typename Recipe::DecoderMask;
+  using Upscale = ConvTranspose2x2<Scalar, Device, MaskTraining>;
+  using Head = HeadMlp<Scalar, Device, MaskTraining>;
   using MultimaskHead = HeadMlp<Scalar, Device, typename Recipe::DecoderMultimask>;
-  static constexpr Part part = Part::decoder;                 ///< of all its parameters
-  static constexpr Index mask_tokens_count = 4;               ///< masks it can give
-  static constexpr Index own_tokens = 1 + mask_tokens_count;  ///< of the IoU and of the masks
-  /// What forward leaves for backward.
+  static constexpr Part part = Part::decoder;
+  static constexpr Index mask_tokens_count = 4;
+  static constexpr Index own_tokens = 1 + mask_tokens_count;
   struct Record {
-    typename Transformer::Record transformer;                           ///< of the two-way transformer
-    typename Upscale::Record upscale0;                                  ///< of the first doubling
-    typename Upscale::Record upscale3;                                  ///< of the second
-    typename LayerNorm<Scalar, Device, MaskTraining>::Record upscale1;  ///< of the norm between them
-    typename Head::Record head;                                         ///< of the single mask's hypernetwork
-    ConstView normed;                                                   ///< before the first GELU [P, 2h, 2w, C/4]
-    ConstView raised;                                                   ///< before the second GELU [P, 4h, 4w, C/8]
-    ConstView upscaled;                                                 ///< behind it, the same shape
-    ConstView hyper;                                                    ///< the hypernetwork's answer [P, C/8]
-    Shape embedding;                                                    ///< [images, h, w, C]
-    Index prompts = 0;                                                  ///< P
-    Index tokens = 0;                                                   ///< of each prompt, the decoder's own included
+    typename Transformer::Record transformer;
+    typename Upscale::Record upscale0, upscale3;
+    typename LayerNorm<Scalar, Device, MaskTraining>::Record upscale1;
+    typename Head::Record head;
+    ConstView normed, raised;   // before the two GELUs of the upscaling
+    ConstView upscaled, hyper;  // [P, 4h, 4w, C/8], [P, C/8]
+    Shape embedding;            // [images, h, w, C]
+    Index prompts = 0, tokens = 0;
   };
-  /// What predict answers.
   struct Result {
     View low_res;  ///< mask logits [P, masks, 4h, 4w]
     View iou;      ///< predicted IoU [P, masks]
   };
 
-  constexpr MaskDecoder() = default;  ///< empty, to be assigned
-  /// All parameters 0.
+  constexpr MaskDecoder() = default;
   constexpr explicit MaskDecoder(const SamConfig& config)
       : iou_token(Shape{1, config.out_channels}),
         mask_tokens(Shape{mask_tokens_count, config.out_channels}),
@@ -100,8 +89,7 @@ class MaskDecoder {
     return result;
   }
 
-  /// The training path: only the single mask, everything kept for `backward`. embedding, image_positions, sparse and
-  /// dense as of predict -> low_res [P, 4h, 4w]
+  /// The training path: only the single mask, everything kept for `backward`. -> low_res [P, 4h, 4w]
   View forward(Context<Device>& context, ConstView embedding, ConstView image_positions, ConstView sparse,
                ConstView dense, Record& record) const {
     const Index prompts = sparse.dim(0);
@@ -117,8 +105,8 @@ class MaskDecoder {
     return low_res;
   }
 
-  /// dlow_res [P, 4h, 4w]. Adds to the trained gradients and to ddense [C], that of a dense row (empty: not wanted);
-  /// overwrites dembedding [E, h, w, C] (empty: not wanted) and dsparse [P, n, C].
+  /// Adds to the trained gradients and to ddense [C], that of a dense row (empty: not wanted); overwrites dembedding
+  /// [E, h, w, C] (empty: not wanted) and dsparse [P, n, C].
   void backward(Context<Device>& context, const Record& record, ConstView dlow_res, View dembedding, View dsparse,
                 View ddense = {}) {
     WorkspaceScope<Device> scope(context);
@@ -154,8 +142,6 @@ class MaskDecoder {
     }
   }
 
-  /// SAM's names: transformer, iou_token, mask_tokens, output_upscaling.0/1/3, output_hypernetworks_mlps.0 to 3,
-  /// iou_prediction_head.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.child("transformer", self.transformer);
@@ -171,15 +157,14 @@ class MaskDecoder {
     visitor.child("iou_prediction_head", self.iou_head);
   }
 
-  Parameter<Scalar, Device, MaskTraining> iou_token;    ///< [1, C]
-  Parameter<Scalar, Device, MaskTraining> mask_tokens;  ///< [4, C]
-  Transformer transformer;                              ///< of tokens and image
-  Upscale upscale0;                                     ///< C -> C/4
-  LayerNorm<Scalar, Device, MaskTraining> upscale1;     ///< of C/4 channels
-  Upscale upscale3;                                     ///< C/4 -> C/8
-  Head hypernetwork;                                    ///< of mask 0: C -> C/8
-  std::vector<MultimaskHead> multimask_hypernetworks;   ///< of masks 1, 2 and 3: C -> C/8
-  MultimaskHead iou_head;                               ///< C -> 4
+  Parameter<Scalar, Device, MaskTraining> iou_token, mask_tokens;
+  Transformer transformer;
+  Upscale upscale0;
+  LayerNorm<Scalar, Device, MaskTraining> upscale1;
+  Upscale upscale3;
+  Head hypernetwork;
+  std::vector<MultimaskHead> multimask_hypernetworks;
+  MultimaskHead iou_head;
 
  private:
   static MatrixView<const Scalar, Device> token_matrix(ConstView tokens, Index which, Index channels) {

@@ -30,17 +30,16 @@ struct SamChoice {
 
 /// A checkpoint and the model that it is for.
 struct SamCheckpoint {
-  StateDict weights;                ///< under SAM's names
-  SamConfig config;                 ///< to build the model with
-  std::string backbone;             ///< "vit_b", "vit_l", "vit_h", "custom"
-  std::string hash;                 ///< of the content
-  bool has_text_affine = false;     ///< whether it holds a TAL, so that it can be asked for labels
-  std::string text_source;          ///< TextFeatures::source() of what its TAL was trained with; "" where not recorded
-  std::string text_hash;            ///< ... and TextFeatures::hash()
-  std::vector<std::string> labels;  ///< its TAL was trained on; empty where nobody recorded them
+  StateDict weights;                   ///< under SAM's names
+  SamConfig config;                    ///< to build the model with
+  std::string backbone;                ///< "vit_b", "vit_l", "vit_h", "custom"
+  std::string hash;                    ///< of the content
+  bool has_text_affine = false;        ///< whether it holds a TAL, so that it can be asked for labels
+  std::string text_source, text_hash;  ///< of the features its TAL was trained with; "" where nobody recorded them
+  std::vector<std::string> labels;     ///< its TAL was trained on; empty where nobody recorded them
 };
 
-/// The named backbone's configuration ("vit_b", "vit_l", "vit_h") for inputs of side `image_size`. Throws ConfigError.
+/// The named backbone's configuration ("vit_b", "vit_l", "vit_h") at an image size. Throws ConfigError.
 inline SamConfig backbone_config(const std::string& backbone, Index image_size) {
   if (backbone == "vit_b") return vit_b(image_size);
   if (backbone == "vit_l") return vit_l(image_size);
@@ -48,9 +47,8 @@ inline SamConfig backbone_config(const std::string& backbone, Index image_size) 
   throw ConfigError("there is no backbone '" + backbone + "'; known are: vit_b, vit_l, vit_h");
 }
 
-/// What can be read off the weights (`found`) must be what the configuration says: throws MismatchError, `source` names
-/// the file. The image size is not among it: positions are pooled to another one; nor are the windows of a model that
-/// has none.
+/// What can be read off the weights must be what the configuration says. The image size is not among it: positions are
+/// pooled to another one; nor are the windows of a model that has none.
 inline void check_fits_checkpoint(const CheckpointDescription& found, const SamConfig& config,
                                   const std::string& source) {
   const auto compare = [&](const char* key, Index in_file, Index in_config) {
@@ -142,31 +140,9 @@ inline std::vector<std::string> own_labels(const StateDict& weights, const std::
   return JsonObject(json, stored->where, {"labels"}).texts("labels");
 }
 
-/// What is chosen must be what an adapter was trained in.
-inline void require_adapters_choice(const SamChoice& choice, const SamConfig& own, const std::string& source) {
-  const auto refuse = [&](const char* what, const std::string& expected, const std::string& found) {
-    throw MismatchError(ErrorText{.what = std::string("the adapter was trained in a model of another ") + what,
-                                  .where = source,
-                                  .expected = expected,
-                                  .found = found,
-                                  .advice = "leave the choice to the adapter: it says which model it is for"});
-  };
-  if (choice.image_size > 0 && choice.image_size != own.image_size) {
-    refuse("image size", std::to_string(own.image_size), std::to_string(choice.image_size));
-  }
-  if (choice.variant && *choice.variant != own.variant) {
-    refuse("variant", to_string(own.variant), to_string(*choice.variant));
-  }
-  if (!choice.config) return;
-  SamConfig given = *choice.config;
-  given.image_size = own.image_size;
-  if (own.variant == SamVariant::svdsam_release) given = svdsam_release(given);
-  if (to_json(given) != to_json(own)) refuse("configuration", to_json(own).dump(), to_json(given).dump());
-}
-
 }  // namespace detail
 
-/// Sets the side of the model's input to `image_size` pixels. Throws ConfigError when it is no multiple of the patch.
+/// Sets the image size. Throws ConfigError when it is no multiple of the patch.
 inline void set_image_size(SamConfig& config, Index image_size) {
   if (config.patch_size > 0 && image_size % config.patch_size != 0) {
     throw ConfigError(ErrorText{.what = "the image size is no multiple of the patch size",
@@ -189,7 +165,6 @@ inline SamCheckpoint open_sam_checkpoint(const std::filesystem::path& path, cons
   const CheckpointDescription found = describe_checkpoint(weights);
   if (adapter != nullptr) {
     checkpoint.config = adapter->sam_config();
-    detail::require_adapters_choice(choice, checkpoint.config, source);
     check_fits_checkpoint(found, checkpoint.config, source);
   } else {
     SamConfig& config = checkpoint.config;

@@ -76,8 +76,8 @@ class SamPredictor {
   /// The same of a PNG, JPEG or BMP. Throws as load_image.
   void set_image(const std::filesystem::path& file) { set_image(load_image(file, config().preparation.intensity)); }
 #endif
-  /// Encodes an image that was prepared: normalised floats `input` [S, S, 3], which stand for an image of size
-  /// `original`. Throws ShapeError, and Error where the embedding is not finite.
+  /// Encodes an image that was prepared: normalised floats [S, S, 3], which stand for an image of size `original`.
+  /// Throws ShapeError, and Error where the embedding is not finite.
   void set_input(const std::vector<float>& input, ImageSize original) {
     const Index side = config().image_size;
     if (static_cast<Index>(input.size()) != side * side * 3) {
@@ -163,7 +163,7 @@ class SamPredictor {
     return model_->sam.decode(*context_, embedding_, together, tokens, multi ? MaskOutput::multi : MaskOutput::single);
   }
 
-  /// Mask logits `low_res` [h, w] of the decoder at the image's own size, [height, width]; a workspace tensor.
+  /// Mask logits [h, w] of the decoder at the image's own size, [height, width]; a workspace tensor.
   View upscale(ConstView low_res) {
     const ImageSize inside = inside_size();
     return postprocess_masks<Scalar, Device>(*context_, low_res.reshape({1, 1, low_res.dim(-2), low_res.dim(-1)}),
@@ -283,9 +283,7 @@ class SamPredictor {
   ImageSize original_;
 };
 
-/// SamPredictor("sam_vit_b.pth") is one of SAM without an adapter, on the host, in float.
 SamPredictor(const char*)->SamPredictor<>;
-/// The same of a path.
 SamPredictor(std::filesystem::path)->SamPredictor<>;
 
 }  // namespace ssam::inline SSAM_ABI

@@ -22,13 +22,12 @@ struct SamPrompt {
 
 /// The masks that answer one prompt.
 struct Prediction {
-  Index masks = 0;             ///< M: 1, or 3 of an ambiguous prompt
-  Index height = 0;            ///< of the image
-  Index width = 0;             ///< of the image
-  Index low_res_size = 0;      ///< side of the low-resolution logits, 4g
-  std::vector<float> logits;   ///< [M, height, width]; the mask is where they are positive
-  std::vector<float> iou;      ///< the model's own guess of each mask's IoU, [M]
-  std::vector<float> low_res;  ///< [M, 4g, 4g], as the decoder gives them
+  Index masks = 0;              ///< M: 1, or 3 of an ambiguous prompt
+  Index height = 0, width = 0;  ///< of the image
+  Index low_res_size = 0;       ///< side of the low-resolution logits, 4g
+  std::vector<float> logits;    ///< [M, height, width]; the mask is where they are positive
+  std::vector<float> iou;       ///< the model's own guess of each mask's IoU, [M]
+  std::vector<float> low_res;   ///< [M, 4g, 4g], as the decoder gives them
 
   /// The mask with the highest predicted IoU.
   Index best() const { return std::max_element(iou.begin(), iou.end()) - iou.begin(); }

@@ -9,7 +9,7 @@ namespace ssam::inline SSAM_ABI {
 
 /// Prompts of `count` masks on one image, all of the same make-up, in pixels of the model's (resized) input.
 struct Prompts {
-  Index count = 0;             ///< masks that are asked for
+  Index count = 0;
   std::vector<double> points;  ///< [count, n, 2] as x, y; may be empty
   std::vector<int> labels;     ///< [count, n]: 1 foreground, 0 background, -1 padding
   std::vector<double> boxes;   ///< [count, 4] as x0, y0, x1, y1; may be empty
@@ -21,14 +21,13 @@ struct Prompts {
 template <class Scalar, class Device, class Training = Frozen>
 class PromptEncoder {
  public:
-  using View = TensorView<Scalar, Device>;                                               ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;                                    ///< a tensor to read
-  using Embedding = Parameter<Scalar, Device, Training>;                                 ///< a row [1, C]
-  using Conv = Convolution<Scalar, Device, Linear<Scalar, Device, Training, Training>>;  ///< of a mask prompt
-  using Norm = LayerNorm<Scalar, Device, Training>;                                      ///< between them
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Embedding = Parameter<Scalar, Device, Training>;
+  using Conv = Convolution<Scalar, Device, Linear<Scalar, Device, Training, Training>>;
+  using Norm = LayerNorm<Scalar, Device, Training>;
 
-  constexpr PromptEncoder() = default;  ///< empty, to be assigned
-  /// All parameters 0, the random-Fourier matrix included.
+  constexpr PromptEncoder() = default;
   constexpr explicit PromptEncoder(const SamConfig& config)
       : gaussian(Shape{2, config.out_channels / 2}),
         not_a_point(Shape{1, config.out_channels}),
@@ -109,8 +108,6 @@ class PromptEncoder {
     return result;
   }
 
-  /// SAM's names: pe_layer.positional_encoding_gaussian_matrix, point_embeddings.0 to 3, not_a_point_embed,
-  /// mask_downscaling.0/1/3/4/6, no_mask_embed.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.parameter("pe_layer.positional_encoding_gaussian_matrix", self.gaussian, Group::buffer);
@@ -128,13 +125,12 @@ class PromptEncoder {
 
   Parameter<Scalar, Device, Frozen> gaussian;  ///< [2, C / 2], a buffer of the checkpoint
   Embedding points[4];                         ///< background, foreground, top-left corner, bottom-right corner
-  Embedding not_a_point;                       ///< stands for padding
-  Embedding no_mask;                           ///< dense prompt where there is no mask
-  Conv mask0;                                  ///< 1 -> mask_channels / 4, 2x2, half the side
-  Norm mask1;                                  ///< of mask_channels / 4
-  Conv mask3;                                  ///< mask_channels / 4 -> mask_channels, 2x2, half the side
-  Norm mask4;                                  ///< of mask_channels
-  Conv mask6;                                  ///< mask_channels -> C, 1x1
+  Embedding not_a_point, no_mask;
+  Conv mask0;
+  Norm mask1;
+  Conv mask3;
+  Norm mask4;
+  Conv mask6;
 
  private:
   static void check(const Prompts& prompts) {

@@ -14,12 +14,12 @@ class Sam {
   static_assert(detail::recipe_is_sound<Recipe, Scalar, Device>());
 
  public:
-  using View = TensorView<Scalar, Device>;              ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;   ///< a tensor to read
-  using Decoder = MaskDecoder<Scalar, Device, Recipe>;  ///< of masks
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Decoder = MaskDecoder<Scalar, Device, Recipe>;
 
-  constexpr Sam() = default;  ///< empty, to be assigned
-  /// All parameters 0. Throws ConfigError for a configuration (`built_for`) that cannot be built.
+  constexpr Sam() = default;
+  /// Throws ConfigError for a configuration that cannot be built.
   constexpr explicit Sam(const SamConfig& built_for)
       : config((built_for.check(), built_for)), image_encoder(config), prompt_encoder(config), mask_decoder(config) {}
 
@@ -57,7 +57,6 @@ class Sam {
   /// Said by what loads a checkpoint. `hash` has 32 digits.
   void set_base_hash(const std::string& hash) { hash.copy(base_hash_.data(), base_hash_.size() - 1); }
 
-  /// SAM's names: image_encoder, prompt_encoder, mask_decoder.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.child("image_encoder", self.image_encoder);
@@ -65,10 +64,10 @@ class Sam {
     visitor.child("mask_decoder", self.mask_decoder);
   }
 
-  SamConfig config;                                                              ///< what it was built for
-  ImageEncoder<Scalar, Device, Recipe> image_encoder;                            ///< of images
-  PromptEncoder<Scalar, Device, typename Recipe::PromptEncoder> prompt_encoder;  ///< of points, boxes and masks
-  Decoder mask_decoder;                                                          ///< of masks
+  SamConfig config;
+  ImageEncoder<Scalar, Device, Recipe> image_encoder;
+  PromptEncoder<Scalar, Device, typename Recipe::PromptEncoder> prompt_encoder;
+  Decoder mask_decoder;
 
  private:
   std::array<char, 33> base_hash_ = {};  // a model is built in constant expressions, too

@@ -8,12 +8,12 @@ namespace ssam::inline SSAM_ABI {
 
 /// What prepare_cached did.
 struct SvdCacheReport {
-  std::filesystem::path file;  ///< the cache, beside the checkpoint
-  Index read = 0;              ///< layers whose factors came from the file
-  Index computed = 0;          ///< layers that were factored
-  bool written = false;        ///< the file holds all of them now, by our hand
-  std::string note = {};       ///< why the file could not be used or written, if so
-  double seconds = 0;          ///< all of it took
+  std::filesystem::path file;
+  Index read = 0;         ///< layers whose factors came from the file
+  Index computed = 0;     ///< layers that were factored
+  bool written = false;   ///< the file holds all of them now, by our hand
+  std::string note = {};  ///< why the file could not be used or written, if so
+  double seconds = 0;
 };
 
 /// Where the SVD factors of a checkpoint are kept.

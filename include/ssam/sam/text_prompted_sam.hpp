@@ -1,7 +1,7 @@
 #pragma once
 
 #include <ssam/adapt/segmentation_model.hpp>
-#include <ssam/sam/config.hpp>
+#include <ssam/sam/config_json.hpp>
 #include <ssam/sam/sam.hpp>
 #include <ssam/text/text_affine.hpp>
 
@@ -13,23 +13,21 @@ class TextPromptedSam {
   static_assert(detail::recipe_is_sound<Recipe, Scalar, Device>());
 
  public:
-  using Scalar_ = Scalar;                                                ///< of parameters and activations
-  using Device_ = Device;                                                ///< where they are
-  using View = TensorView<Scalar, Device>;                               ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;                    ///< a tensor to read
-  using Text = TextAffine<Scalar, Device, typename Recipe::TextAffine>;  ///< of labels
-  /// What forward leaves for backward.
+  using Scalar_ = Scalar;
+  using Device_ = Device;
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  using Text = TextAffine<Scalar, Device, typename Recipe::TextAffine>;
   struct Record {
-    typename ImageEncoder<Scalar, Device, Recipe>::Record encoder;  ///< of the image encoder
-    typename MaskDecoder<Scalar, Device, Recipe>::Record decoder;   ///< of the mask decoder
-    typename Text::Record text;                                     ///< of the text affine layer
-    ConstView probability;                                          ///< the answer [P, S, S]
-    Shape low_res;                                                  ///< [P, 4h, 4w]
-    Shape token;                                                    ///< [P, C]
+    typename ImageEncoder<Scalar, Device, Recipe>::Record encoder;
+    typename MaskDecoder<Scalar, Device, Recipe>::Record decoder;
+    typename Text::Record text;
+    ConstView probability;  // [P, S, S]
+    Shape low_res, token;
   };
 
-  constexpr TextPromptedSam() = default;  ///< empty, to be assigned
-  /// All parameters 0. Throws ConfigError for a configuration that cannot be built.
+  constexpr TextPromptedSam() = default;
+  /// Throws ConfigError for a configuration that cannot be built.
   constexpr explicit TextPromptedSam(const SamConfig& config)
       : sam(config), text_affine(config.text_dim, config.out_channels) {
     if constexpr (!std::is_same_v<Device, Meta>) {
@@ -39,21 +37,21 @@ class TextPromptedSam {
     }
   }
 
-  static constexpr bool normalizes_prompts = Recipe::TextAffine::trained;  ///< TAL's batch norm, where it is trained
-  std::string name() const { return to_string(sam.config.variant); }       ///< "sam" or "svdsam_release"
-  std::string recipe() const { return Recipe::name; }                      ///< Recipe::name
-  std::string rule() const { return to_string(Recipe::rule); }             ///< "paper" or "release"
-  const SamConfig& configuration() const { return sam.config; }            ///< what it was built for
+  static constexpr bool normalizes_prompts = Recipe::TextAffine::trained;
+  std::string name() const { return to_string(sam.config.variant); }
+  std::string recipe() const { return Recipe::name; }
+  std::string rule() const { return to_string(Recipe::rule); }
+  nlohmann::json config_json() const { return to_json(sam.config); }
   /// What the recipe trains, whatever the model was prepared or merged into.
   ParameterCount count() const { return parameter_count_of(TextPromptedSam<float, Meta, Recipe>(sam.config)); }
-  Index image_size() const { return sam.config.image_size; }                 ///< side of the input in pixels
-  const Preparation& preparation() const { return sam.config.preparation; }  ///< of pictures and masks
-  Index text_dim() const { return sam.config.text_dim; }                     ///< values of a text feature
-  std::string base_hash() const { return sam.base_hash(); }                  ///< see Sam::base_hash
-  /// Said by what loads a checkpoint. `hash` has 32 digits.
+  Index image_size() const { return sam.config.image_size; }
+  const Preparation& preparation() const { return sam.config.preparation; }
+  Index text_dim() const { return sam.config.text_dim; }
+  std::string base_hash() const { return sam.base_hash(); }
+  /// Said by what loads a checkpoint.
   void set_base_hash(const std::string& hash) { sam.set_base_hash(hash); }
 
-  /// Text features `text` [P, text_dim] -> prompt tokens [P, 1, C], with TAL's running statistics.
+  /// Text features [P, text_dim] -> prompt tokens [P, 1, C], with TAL's running statistics.
   View embed_text(Context<Device>& context, ConstView text) const {
     const View token = allocate<Scalar>(context, {text.dim(0), sam.config.out_channels});
     text_affine.infer(context, text, token);
@@ -69,14 +67,13 @@ class TextPromptedSam {
     return low_res.reshape({low_res.dim(0), low_res.dim(2), low_res.dim(3)});
   }
 
-  /// The training forward pass: normalised images [B, S, S, 3], one label each (`labels`), text features [B, text_dim]
-  /// (or an equal number for every image, an image's one after the other) -> probability of the label per pixel [P, S,
-  /// S]: single-mask logits, bilinear to the image size, sigmoid. Everything that `backward` needs stays in the
-  /// workspace, so the caller holds a WorkspaceScope around the step.
+  /// The training forward pass: normalised images [B, S, S, 3], one text feature each [B, text_dim] (or an equal number
+  /// for every image, an image's one after the other) -> probability of the label per pixel [P, S, S]: single-mask
+  /// logits, bilinear to the image size, sigmoid. Everything that `backward` needs stays in the workspace, so the
+  /// caller holds a WorkspaceScope around the step.
   View forward(Context<Device>& context, ConstView images, const LabelPrompts<Scalar, Device>& labels, Record& record) {
     return forward(context, images, labels.text, record);
   }
-  /// The same of `images`, asked with `text` features alone.
   View forward(Context<Device>& context, ConstView images, ConstView text, Record& record) {
     check_inputs(images, text);
     const Index prompts = text.dim(0), size = images.dim(1);
@@ -108,8 +105,7 @@ class TextPromptedSam {
     ops::sigmoid_backward<Scalar>(context, record.probability, dprobability, dlogits);
     ops::resize_bilinear_backward<Scalar>(context, dlogits.reshape({full[0], full[1], full[2], 1}),
                                           dlow_res.reshape({full[0], record.low_res[1], record.low_res[2], 1}));
-    View dno_mask;  // where it is not added, nothing has reached it
-    if (sam.config.dense_prompt()) dno_mask = sam.prompt_encoder.no_mask.ensure_grad();
+    View dno_mask = sam.prompt_encoder.no_mask.ensure_grad();
     if (!dno_mask.empty()) dno_mask = dno_mask.reshape({dno_mask.size()});
     sam.mask_decoder.backward(context, record.decoder, dlow_res, dembedding,
                               dtoken.reshape({record.token[0], 1, record.token[1]}), dno_mask);
@@ -117,15 +113,14 @@ class TextPromptedSam {
     if constexpr (trains_encoder) sam.image_encoder.backward(context, record.encoder, dembedding, {});
   }
 
-  /// Sam's own names, and text_affine.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.inlined(self.sam);
     visitor.child("text_affine", self.text_affine);
   }
 
-  Sam<Scalar, Device, Recipe> sam;  ///< without labels
-  Text text_affine;                 ///< text_dim -> C
+  Sam<Scalar, Device, Recipe> sam;
+  Text text_affine;
 
  private:
   void check_inputs(ConstView images, ConstView text) const {

@@ -11,12 +11,11 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, class Training = Frozen>
 class TextAffine {
  public:
-  using View = TensorView<Scalar, Device>;             ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
-  static constexpr Part part = Part::text_affine;      ///< of all its parameters
-  static constexpr double eps = 1e-5;                  ///< added to the norm's variances
-  static constexpr double momentum = 0.1;              ///< share of a batch in the running statistics
-  /// What forward leaves for backward.
+  using View = TensorView<Scalar, Device>;
+  using ConstView = TensorView<const Scalar, Device>;
+  static constexpr Part part = Part::text_affine;
+  static constexpr double eps = 1e-5;
+  static constexpr double momentum = 0.1;
   struct Record {
     typename Linear<Scalar, Device, Training, Training>::Record linear;  ///< of the linear layer
     ConstView active,                                                    ///< behind the ReLU, [B, channels]
@@ -52,8 +51,7 @@ class TextAffine {
     record.rstd = rstd;
   }
 
-  /// text [B, text_dim] -> token [B, channels] outside of training: with the running statistics, which stay as they
-  /// are.
+  /// The same outside of training: with the running statistics, which stay as they are.
   void infer(Context<Device>& context, ConstView text, View token) const {
     Record record;
     normalize(context, activate(context, text, record), token);
@@ -89,7 +87,6 @@ class TextAffine {
     num_batches_tracked.value = Tensor<Scalar, Device>(Shape{});
   }
 
-  /// Under S-SAM's names: Text_Embedding_Affine.0 (linear) and .2 (norm).
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.child("Text_Embedding_Affine.0", self.linear);
@@ -100,13 +97,10 @@ class TextAffine {
     visitor.parameter("Text_Embedding_Affine.2.num_batches_tracked", self.num_batches_tracked, Group::counter);
   }
 
-  Linear<Scalar, Device, Training, Training> linear;  ///< text_dim -> channels
-  Parameter<Scalar, Device, Training> weight;         ///< the norm's scale [channels]
-  Parameter<Scalar, Device, Training> bias;           ///< the norm's shift [channels]
-  Parameter<Scalar, Device, std::conditional_t<Training::trained, Tracked, Frozen>>
-      running_mean,         ///< moving average of batches' means [channels]
-      running_var,          ///< ... of their variances
-      num_batches_tracked;  ///< batches of training so far, a scalar
+  Linear<Scalar, Device, Training, Training> linear;
+  Parameter<Scalar, Device, Training> weight, bias;
+  Parameter<Scalar, Device, std::conditional_t<Training::trained, Tracked, Frozen>> running_mean, running_var,
+      num_batches_tracked;
 
  private:
   View activate(Context<Device>& context, ConstView text, Record& record) const {

@@ -56,8 +56,8 @@ inline std::vector<float> feature_table(const std::optional<TextFeatures>& featu
 template <class Scalar, class Device, SampleSource Data>
 class Batch {
  public:
-  /// Keeps a reference to `data`. `most`: images of the largest batch, each with `together` labels. Throws
-  /// MismatchError for a label without features.
+  /// Keeps a reference to `data`. `most`: images of the largest batch. Throws MismatchError for a label without
+  /// features.
   Batch(const Data& data, const std::optional<TextFeatures>& features, Index most, Index together)
       : data_(data),
         size_(data.image_size()),
@@ -72,9 +72,8 @@ class Batch {
         masks_({most * together, size_, size_}),
         labels_(static_cast<std::size_t>(most * together)) {}
 
-  /// Fills the batch, one image per thread at a time; `groups` are numbers of images: group g holds the samples g *
-  /// together, g * together + 1, ... What a sample looks like depends on its number and on `augmentation` only. Throws
-  /// as Dataset::load.
+  /// Fills the batch, one image per thread at a time; group g holds the samples g * together ... What a sample looks
+  /// like depends on its number and on `augmentation` only. Throws as Dataset::load.
   void load(Context<Device>& context, std::span<const Index> groups,
             const std::optional<AugmentationSeed>& augmentation) {
     count_ = static_cast<Index>(groups.size());
@@ -105,13 +104,10 @@ class Batch {
   Index samples() const { return count_ * together_; }
   /// Whether all of them have the same label.
   bool one_text() const { return one_text_; }
-  /// Normalised, [images, S, S, 3].
   TensorView<const Scalar, Device> images() const { return {images_.data(), {count_, size_, size_, 3}}; }
-  /// Text features [samples, dim] and label numbers [samples].
   LabelPrompts<Scalar, Device> prompts() const {
     return {{text_.data(), {samples(), dim_}}, {labels_.data(), static_cast<std::size_t>(samples())}};
   }
-  /// [samples, S, S]: 1 where the label is, else 0; fractions with soft masks.
   TensorView<const Scalar, Device> masks() const { return {masks_.data(), {samples(), size_, size_}}; }
 
  private:

@@ -18,9 +18,9 @@ inline constexpr const char* evaluation_loss_definition =
 struct Evaluation {
   Report report;        ///< at the original image sizes
   double sum_loss = 0;  ///< over the samples, see evaluation_loss_definition
-  Index samples = 0;    ///< (image, label) pairs
+  Index samples = 0;
 
-  double loss() const { return sum_loss / static_cast<double>(samples); }  ///< mean over the samples; NaN without any
+  double loss() const { return sum_loss / static_cast<double>(samples); }
 
   /// Throws ShapeError when the labels differ.
   Evaluation& operator+=(const Evaluation& other) {

@@ -10,15 +10,13 @@ namespace ssam::inline SSAM_ABI {
 /// A model's answer, its loss or its weights are NaN or infinite.
 class NotFiniteError : public Error {
  public:
-  /// `said`: what, where and what to do.
   explicit NotFiniteError(ErrorText said) : Error(said), text(std::move(said)) {}
-  ErrorText text;  ///< what was said, in its parts
+  ErrorText text;
 };
 
 /// A training run has diverged.
 class DivergedError : public NotFiniteError {
  public:
-  /// `said` as of NotFiniteError; `resumes` is kept as resumable, `rate` as lr.
   DivergedError(ErrorText said, bool resumes, double rate)
       : NotFiniteError(std::move(said)), resumable(resumes), lr(rate) {}
   bool resumable;  ///< whether the saved state can be gone on from, with ...

@@ -7,20 +7,19 @@ namespace ssam::inline SSAM_ABI {
 
 /// Where a run stands, between two optimiser steps.
 struct RunPosition {
-  Index epoch = 0;                                              ///< finished epochs
-  Index batch = 0;                                              ///< finished batches of the current one
-  Index step = 0;                                               ///< optimiser steps of the whole run
-  double loss_sum = 0;                                          ///< over the samples of the current epoch so far
-  Index loss_samples = 0;                                       ///< how many they are
-  double seconds = 0;                                           ///< of the whole run
-  double epoch_start = 0;                                       ///< `seconds` when the current epoch began
-  double train_loss = 0;                                        ///< of the last finished epoch
-  Index best_epoch = 0;                                         ///< 0: none yet
-  double best_loss = std::numeric_limits<double>::quiet_NaN();  ///< of the best epoch, as TrainResult::best_loss
-  double best_dice = std::numeric_limits<double>::quiet_NaN();  ///< mean DSC of the best epoch
-  Random::State random;                                         ///< of the context: dropout
+  Index epoch = 0;         ///< finished epochs
+  Index batch = 0;         ///< finished batches of the current one
+  Index step = 0;          ///< optimiser steps of the whole run
+  double loss_sum = 0;     ///< over the samples of the current epoch so far
+  Index loss_samples = 0;  ///< how many they are
+  double seconds = 0;      ///< of the whole run
+  double epoch_start = 0;  ///< `seconds` when the current epoch began
+  double train_loss = 0;   ///< of the last finished epoch
+  Index best_epoch = 0;    ///< 0: none yet
+  double best_loss = std::numeric_limits<double>::quiet_NaN();
+  double best_dice = std::numeric_limits<double>::quiet_NaN();
+  Random::State random;  ///< of the context: dropout
 
-  /// As run_state.safetensors keeps it.
   nlohmann::json to_json() const {
     return {{"epoch", epoch},
             {"batch", batch},
@@ -37,7 +36,7 @@ struct RunPosition {
             {"random_counter", random.counter}};
   }
 
-  /// The inverse; `where` names the file in messages. Throws ConfigError.
+  /// Throws ConfigError.
   static RunPosition from_json(const nlohmann::json& json, const std::string& where) {
     RunPosition at;
     std::vector<std::string> keys;
@@ -119,9 +118,8 @@ inline StateDict read_run_state(const std::filesystem::path& file) {
 
 }  // namespace detail
 
-/// Saves all that a run changes (weights, batch statistics, the moments of `optimizer`, position), whole or not at all.
-/// `settings` are kept beside it. Throws IoError, FormatError for what is NaN or infinite; the file is then the old
-/// one.
+/// Saves all that a run changes (weights, batch statistics, moments, position), whole or not at all. `settings` are
+/// kept beside it. Throws IoError, FormatError for what is NaN or infinite; the file is then the old one.
 template <class Scalar, class Device, class Model>
 void save_run_state(const std::filesystem::path& file, const Model& model, const AdamW<Scalar, Device>& optimizer,
                     const RunPosition& position, const nlohmann::json& settings) {
@@ -142,10 +140,9 @@ void save_run_state(const std::filesystem::path& file, const Model& model, const
   save_sealed(file, std::move(state));
 }
 
-/// Brings a model and its optimiser (`optimizer`) to where a run was saved, all or nothing. Throws IoError, FormatError
-/// (damaged), MismatchError: saved by a run with other settings (those in `changed` do not count), or of another model.
-/// `accept` is called with the stored settings and position before anything is changed, to throw for what it does not
-/// like.
+/// Brings a model and its optimiser to where a run was saved, all or nothing. Throws IoError, FormatError (damaged),
+/// MismatchError: saved by a run with other settings (those in `changed` do not count), or of another model. `accept`
+/// is called with the stored settings and position before anything is changed, to throw for what it does not like.
 template <class Scalar, class Device, class Model>
 RunPosition load_run_state(const std::filesystem::path& file, Model& model, AdamW<Scalar, Device>& optimizer,
                            const nlohmann::json& settings, const std::vector<std::string>& changed,

@@ -7,10 +7,46 @@
 #include <ssam/train/communicator.hpp>
 #include <ssam/train/evaluate.hpp>
 #include <ssam/train/metrics.hpp>
+#include <ssam/train/options.hpp>
 #include <ssam/train/run_folder.hpp>
-#include <ssam/train/train_run.hpp>
 
 namespace ssam::inline SSAM_ABI {
+
+/// Told after every optimiser step.
+struct TrainProgress {
+  Index epoch = 0;  ///< the current one, from 1
+  Index epochs = 0;
+  Index step = 0;  ///< optimiser steps so far, of the whole run
+  Index steps = 0;
+  double loss = 0;           ///< of this step
+  double gradient_norm = 0;  ///< before clipping
+  double lr = 0;
+  double seconds = 0;  ///< of the whole run
+  double eta = 0;      ///< seconds to its end
+};
+
+/// One training: everything but the model and its training set.
+template <class Data>
+struct TrainRun {
+  const Data* validation = nullptr;           ///< evaluated after epochs; may be none
+  std::optional<TextFeatures> features = {};  ///< of the labels; none: hashed label names
+  TrainOptions options = {};
+  std::filesystem::path out = "run";                             ///< folder of the run
+  bool resume = false;                                           ///< go on with the run that is there
+  std::function<void(const TrainProgress&)> progress = nullptr;  ///< after every optimiser step; what it throws ends it
+};
+
+struct TrainResult {
+  Index epochs = 0;
+  Index steps = 0;
+  double train_loss = 0;  ///< of the last epoch
+  Index best_epoch = 0;
+  double best_loss = 0;  ///< validation loss of the best epoch; training loss where there is no validation set
+  double best_dice = 0;  ///< mean DSC of the best epoch; NaN without a validation set
+  double seconds = 0;
+  bool resumed = false;
+  std::string note = {};  ///< what was done differently from what one might expect
+};
 
 namespace detail {
 
@@ -124,7 +160,7 @@ class Trainer {
     json["rule"] = model_.rule();
     json["model"] = model_.name();
     json["base_hash"] = model_.base_hash();
-    json["config"] = to_json(model_.configuration());
+    json["config"] = model_.config_json();
     json["preparation"] = to_json(data_.preparation());
     json["labels"] = data_.labels();
     json["text_features"] = features_ ? features_->hash() : "";

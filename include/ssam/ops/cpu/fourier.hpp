@@ -40,8 +40,8 @@ void fourier_grid(Context<Cpu>& context, In<S, Cpu> gaussian, Index h, Index w, 
   });
 }
 
-/// Tokens of a prompt's points -> out [tokens, C]: the random-Fourier position by `gaussian` (see fourier_grid) plus
-/// the row of `kinds` [kinds, C] that the token names, or `nothing` [C].
+/// Tokens of a prompt's points -> out [tokens, C]: the random-Fourier position (see fourier_grid) plus the row of
+/// `kinds` [kinds, C] that the token names, or `nothing` [C].
 template <class S>
 void fourier_tokens(Context<Cpu>&, In<S, Cpu> gaussian, In<S, Cpu> kinds, In<S, Cpu> nothing,
                     std::type_identity_t<TensorView<const FourierToken, Cpu>> tokens, TensorView<S, Cpu> out) {
