@@ -15,6 +15,12 @@ if ! command -v doxygen >/dev/null; then
   echo "skipped: this check needs doxygen"
   exit 77
 fi
+for folder in "$@"; do
+  if [ ! -d "$root/include/ssam/$folder" ]; then
+    echo "no folder include/ssam/$folder"
+    exit 1
+  fi
+done
 # What these are is the same everywhere: the device's workspace, threads and mode; what a forward pass leaves for the
 # backward pass; who is visited by whom; where a file is; where random numbers come from; who is told how far it is; the
 # right side of an operator.
@@ -29,12 +35,6 @@ trap 'rm -rf "$scratch"' EXIT
     'EXTRACT_ALL = YES' 'WARN_AS_ERROR = NO'
 } >"$scratch/Doxyfile"
 doxygen "$scratch/Doxyfile" 2>"$scratch/warnings"
-for folder in "$@"; do
-  if [ ! -d "$root/include/ssam/$folder" ]; then
-    echo "no folder include/ssam/$folder"
-    exit 1
-  fi
-done
 if [ ! -f "$scratch/xml/namespacessam.xml" ]; then
   cat "$scratch/warnings"
   echo "Doxygen found no namespace ssam"

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <ssam/core/version.hpp>
 #include <string>
 #include <string_view>
@@ -13,8 +14,11 @@ namespace ssam::inline SSAM_ABI {
 /// 128 bits (XXH3) over all that is added, in order: tells contents apart on every machine alike. Not cryptographic.
 class ContentHash {
  public:
-  /// Of nothing yet.
-  ContentHash() { XXH3_128bits_reset(state_.get()); }
+  /// Of nothing yet. Throws std::bad_alloc.
+  ContentHash() {
+    if (!state_) throw std::bad_alloc();
+    XXH3_128bits_reset(state_.get());
+  }
 
   /// Adds `value`.
   void number(std::uint64_t value) { XXH3_128bits_update(state_.get(), &value, sizeof value); }
