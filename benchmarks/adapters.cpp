@@ -32,7 +32,7 @@ Layer random_layer(const benchmark::State& state) {
   std::vector<float> values(static_cast<std::size_t>(layer.weight.value.size()));
   for (float& value : values) value = static_cast<float>(0.02 * random.normal());
   layer.weight.value = Tensor<float, Cpu>(layer.weight.value.shape(), values);
-  layer.initialize(random);
+  if constexpr (InitializedLayer<Layer>) layer.initialize(random);
   return layer;
 }
 

@@ -103,7 +103,7 @@ template <class Device>
 Measurement embed(Index size, Index batch, int steps) {
   const double free = free_memory();
   Context<Device> context;
-  SsamModel<float, Device, recipes::ZeroShot> model(vit_b(size));
+  TextPromptedSam<float, Device, recipes::ZeroShot> model(vit_b(size));
   randomize(model, Random(1));
   const auto images = filled<Device>({batch, size, size, 3}, -2, 2);
   const double time = median_time(context, steps, [&] {
@@ -119,7 +119,7 @@ template <class Device>
 Measurement train(Index size, Index batch, int steps) {
   const double free = free_memory();
   Context<Device> context;
-  SsamModel<float, Device, recipes::SSam<Rule::paper>> model(vit_b(size));
+  TextPromptedSam<float, Device, recipes::SSam<Rule::paper>> model(vit_b(size));
   randomize(model, Random(1));
   prepare(context, model);
   const auto images = filled<Device>({batch, size, size, 3}, -2, 2), text = filled<Device>({batch, 512}, -1, 1);

@@ -23,7 +23,7 @@ void report_peak(benchmark::State& state, const Context<Cpu>& context) {
 void embed(benchmark::State& state) {
   const Index size = state.range(0), batch = state.range(1);
   Context<Cpu> context;
-  SsamModel<float, Cpu, recipes::ZeroShot> model(vit_b(size));
+  TextPromptedSam<float, Cpu, recipes::ZeroShot> model(vit_b(size));
   randomize(model, Random(1));
   const auto images = filled({batch, size, size, 3}, -2, 2);
   for (auto _ : state) {
@@ -37,7 +37,7 @@ template <class Recipe>
 void train(benchmark::State& state) {
   const Index size = state.range(0), batch = state.range(1);
   Context<Cpu> context;
-  SsamModel<float, Cpu, Recipe> model(vit_b(size));
+  TextPromptedSam<float, Cpu, Recipe> model(vit_b(size));
   randomize(model, Random(1));
   prepare(context, model);
   const auto images = filled({batch, size, size, 3}, -2, 2), text = filled({batch, 512}, -1, 1);
@@ -46,7 +46,7 @@ void train(benchmark::State& state) {
   AdamW<float, Cpu> optimizer;
   Tensor<double, Cpu> loss(Shape{1});
   context.training = true;
-  typename SsamModel<float, Cpu, Recipe>::Record record;
+  typename TextPromptedSam<float, Cpu, Recipe>::Record record;
   for (auto _ : state) {
     WorkspaceScope<Cpu> scope(context);
     const auto probability = model.forward(context, images, text, record);
@@ -64,7 +64,7 @@ void sizes(benchmark::internal::Benchmark* benchmark) {
 
 BENCHMARK(embed)->Apply(sizes)->Args({256, 1})->Args({1024, 1});
 BENCHMARK(train<recipes::SSam<Rule::paper>>)->Name("train S-SAM")->Apply(sizes)->Args({256, 4})->Args({1024, 1});
-BENCHMARK(train<recipes::Lora<4, Rule::paper>>)->Name("train LoRA<4>")->Apply(sizes)->Args({256, 4});
+BENCHMARK(train<recipes::LoRA<4, Rule::paper>>)->Name("train LoRA<4>")->Apply(sizes)->Args({256, 4});
 BENCHMARK(train<recipes::FullFineTuning<Rule::paper>>)->Name("train all")->Apply(sizes)->Args({256, 4});
 
 }  // namespace

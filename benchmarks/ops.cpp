@@ -24,8 +24,8 @@ void gemm(benchmark::State& state) {
   const auto x = filled({n, in}), w = filled({out, in});
   Tensor<float, Cpu> y({n, out});
   for (auto _ : state) {
-    ops::multiply<float>(context, ops::Op::none, ops::Op::transpose, x.view().matrix(), w.view().matrix(),
-                         y.view().matrix());
+    ops::matmul<float>(context, ops::Transpose::no, ops::Transpose::yes, x.view().matrix(), w.view().matrix(),
+                       y.view().matrix());
   }
   count_macs(state, n * out * in);
 }

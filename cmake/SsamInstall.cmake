@@ -1,4 +1,5 @@
-# `cmake --install`: the headers, the package for find_package(ssam) and ssam.pc. Component: ssam_development.
+# `cmake --install`: the headers, the package for find_package(ssam) and ssam.pc (component ssam_development), and where
+# the examples are built the program with its small model (component ssam_program, see examples/CMakeLists.txt).
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ssam)
@@ -6,6 +7,12 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ssam)
 install(TARGETS ssam_headers EXPORT ssamTargets COMPONENT ssam_development
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS ssam_cuda EXPORT ssamCudaTargets COMPONENT ssam_development)
+if(SSAM_BUILD_EXAMPLES OR SSAM_BUILD_TESTS)  # which use it: elsewhere nobody waits for its compilation
+  set_target_properties(ssam_compiled PROPERTIES EXCLUDE_FROM_ALL FALSE)
+  install(TARGETS ssam_compiled EXPORT ssamCompiledTargets DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          COMPONENT ssam_development)
+  install(EXPORT ssamCompiledTargets NAMESPACE ssam:: DESTINATION ${package_dir} COMPONENT ssam_development)
+endif()
 install(DIRECTORY include/ssam DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT ssam_development)
 install(EXPORT ssamTargets NAMESPACE ssam:: DESTINATION ${package_dir} COMPONENT ssam_development)
 install(EXPORT ssamCudaTargets NAMESPACE ssam:: DESTINATION ${package_dir} COMPONENT ssam_development)

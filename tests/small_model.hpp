@@ -28,17 +28,21 @@ inline ssam::SamConfig small_config() {
   return config;
 }
 
+/// Of the checkpoint that models here are said to be loaded from.
+inline constexpr const char* base_hash = "0123456789abcdef0123456789abcdef";
+
 /// A random, unprepared model.
 template <class Recipe>
-ssam::SsamModel<float, ssam::Cpu, Recipe> random_model(const ssam::SamConfig& config, std::uint64_t seed = 7) {
-  ssam::SsamModel<float, ssam::Cpu, Recipe> model(config);
+ssam::TextPromptedSam<float, ssam::Cpu, Recipe> random_model(const ssam::SamConfig& config, std::uint64_t seed = 7) {
+  ssam::TextPromptedSam<float, ssam::Cpu, Recipe> model(config);
   ssam::randomize(model, ssam::Random(seed));
+  model.set_base_hash(base_hash);
   return model;
 }
 
 /// A random model with its SVD factors.
 template <class Recipe>
-ssam::SsamModel<float, ssam::Cpu, Recipe> prepared_model(const ssam::SamConfig& config, std::uint64_t seed = 7) {
+ssam::TextPromptedSam<float, ssam::Cpu, Recipe> prepared_model(const ssam::SamConfig& config, std::uint64_t seed = 7) {
   auto model = random_model<Recipe>(config, seed);
   ssam::Context<ssam::Cpu> context(1);
   ssam::prepare(context, model);
@@ -53,10 +57,10 @@ ssam::StateDict everything(const Model& model) {
 
 /// Changes what a recipe trains (and TAL's statistics) as a training run would.
 template <class Recipe>
-void disturb(ssam::SsamModel<float, ssam::Cpu, Recipe>& model, std::uint64_t seed = 3) {
+void disturb(ssam::TextPromptedSam<float, ssam::Cpu, Recipe>& model, std::uint64_t seed = 3) {
   ssam::Random random(seed);
-  ssam::walk(model, [&](const ssam::Path& path, auto& parameter, ssam::Group group, ssam::Layout) {
-    if (!ssam::detail::in_adapter<Recipe>(path, parameter, group)) return;
+  ssam::walk(model, [&](const ssam::Path&, auto& parameter, ssam::Group group, ssam::Layout) {
+    if (!ssam::changes_in_training<decltype(parameter)>) return;
     float* values = parameter.value.data();
     for (ssam::Index i = 0; i < parameter.value.size(); ++i) {
       values[i] = group == ssam::Group::counter ? 5.0f : values[i] + static_cast<float>(random.uniform(0.01, 0.1));
@@ -66,11 +70,7 @@ void disturb(ssam::SsamModel<float, ssam::Cpu, Recipe>& model, std::uint64_t see
 
 template <class Recipe>
 ssam::AdapterInfo small_info(const ssam::SamConfig& config) {
-  ssam::AdapterInfo info;
-  info.recipe = Recipe::name;
-  info.base_hash = "0123456789abcdef0123456789abcdef";
-  info.config = config;
-  info.count = ssam::parameter_count<Recipe>(config);
+  ssam::AdapterInfo info = ssam::describe_adapter(random_model<Recipe>(config));
   info.labels = {"Liver", "Gall Bladder"};
   info.text_source = ssam::TextFeatures::hashed(config.text_dim).source();
   return info;

@@ -1,11 +1,34 @@
 #pragma once
 
-// The whole library in one include. The readers of images and what stands on them need OpenCV and come with
-// SSAM_WITH_OPENCV, which the CMake target sets where OpenCV was found.
+// The whole library in one include. A program:
+//
+//     #include <ssam/ssam.hpp>
+//
+//     int main() {
+//       ssam::SamPredictor sam("sam_vit_b_01ec64.pth");                // SAM's own checkpoint, or one of ours
+//       sam.set_image("picture.png");                                  // encoded once, then asked as often as you like
+//       const auto answer = sam.predict({.points = {{320, 240}}});     // x, y in pixels of the picture
+//       ssam::save_png("mask.png", answer.mask());                     // 0 and 255, at the picture's own size
+//     }
+//
+// The floors of the house; a file includes only what stands on its own floor or on a lower one:
+//
+//     train/    the trainer, evaluation, the optimiser; for any SegmentationModel and any SampleSource
+//     nets/     other networks: U-Net            sam/   Segment Anything, its predictor, checkpoints and adapter files
+//     adapt/    adapters and recipes             text/  text features and the layer that makes prompts of them
+//     nn/       layers, written once for every device
+//     ops/      what layers are made of: functions of tensors, one file per kind and device
+//     data/     pictures, masks, manifests, data sets; knows no model
+//     io/       checkpoints, JSON, .npy, files that are whole or not there
+//     testing/  the check of gradients, for layers of yours too
+//     eval/     Dice and its report
+//     core/     tensors, shapes, contexts, parameters, errors
+//
+// `examples/01_point_to_mask.cpp` and those behind it show one idea each; README.md beside this file is the longer map.
+// SSAM_WITH_OPENCV, SSAM_WITH_ONEDNN and SSAM_WITH_CUDA are set by the CMake targets; SSAM_WITH_XTENSOR is yours to
+// set.
 
-#include <ssam/adapt/lora_linear.hpp>
-#include <ssam/adapt/recipe.hpp>
-#include <ssam/adapt/svd_linear.hpp>
+// core
 #include <ssam/core/closest_name.hpp>
 #include <ssam/core/context.hpp>
 #include <ssam/core/decimal.hpp>
@@ -13,6 +36,7 @@
 #include <ssam/core/error.hpp>
 #include <ssam/core/finite.hpp>
 #include <ssam/core/memory.hpp>
+#include <ssam/core/naming_layers.hpp>
 #include <ssam/core/parameter.hpp>
 #include <ssam/core/random.hpp>
 #include <ssam/core/shape.hpp>
@@ -20,8 +44,18 @@
 #include <ssam/core/version.hpp>
 #include <ssam/core/visit.hpp>
 #include <ssam/core/workspace.hpp>
+#if defined(SSAM_WITH_XTENSOR)
+#include <ssam/core/xtensor.hpp>
+#endif
+
+// eval
 #include <ssam/eval/dice.hpp>
 #include <ssam/eval/report.hpp>
+
+// testing
+#include <ssam/testing/gradient_check.hpp>
+
+// io
 #include <ssam/io/check_outputs.hpp>
 #include <ssam/io/checkpoint_file.hpp>
 #include <ssam/io/content_hash.hpp>
@@ -31,48 +65,85 @@
 #include <ssam/io/safetensors.hpp>
 #include <ssam/io/sealed_file.hpp>
 #include <ssam/io/torch_checkpoint.hpp>
+
+// data
+#include <ssam/data/augmentation.hpp>
+#include <ssam/data/data_difference.hpp>
+#include <ssam/data/label_masks.hpp>
+#include <ssam/data/manifest.hpp>
+#include <ssam/data/memory_samples.hpp>
+#include <ssam/data/picture.hpp>
+#include <ssam/data/preparation.hpp>
+#include <ssam/data/preprocess.hpp>
+#include <ssam/data/sample_source.hpp>
+#if defined(SSAM_WITH_OPENCV)  // what decodes, encodes or paints pictures
+#include <ssam/data/check_manifest.hpp>
+#include <ssam/data/dataset.hpp>
+#include <ssam/data/image.hpp>
+#include <ssam/data/overlay.hpp>
+#include <ssam/data/regions.hpp>
+#endif
+
+// ops
+#include <ssam/ops/device_ops.hpp>
+#include <ssam/ops/ops.hpp>
+
+// nn
 #include <ssam/nn/attention.hpp>
+#include <ssam/nn/batch_norm.hpp>
+#include <ssam/nn/contracts.hpp>
 #include <ssam/nn/convolution.hpp>
 #include <ssam/nn/linear.hpp>
 #include <ssam/nn/mlp.hpp>
 #include <ssam/nn/norm.hpp>
-#include <ssam/ops/ops.hpp>
-#include <ssam/sam/adapter.hpp>
-#include <ssam/sam/adapter_info.hpp>
-#include <ssam/sam/config.hpp>
-#include <ssam/sam/config_json.hpp>
-#include <ssam/sam/parameter_count.hpp>
-#include <ssam/sam/postprocess.hpp>
-#include <ssam/sam/sam_checkpoint.hpp>
-#include <ssam/sam/ssam_model.hpp>
-#include <ssam/sam/state.hpp>
-#include <ssam/sam/svd_cache.hpp>
+
+// adapt
+#include <ssam/adapt/bottleneck.hpp>
+#include <ssam/adapt/branch.hpp>
+#include <ssam/adapt/lora_linear.hpp>
+#include <ssam/adapt/model_state.hpp>
+#include <ssam/adapt/parameter_count.hpp>
+#include <ssam/adapt/qv_lora_linear.hpp>
+#include <ssam/adapt/recipe.hpp>
+#include <ssam/adapt/recipe_check.hpp>
+#include <ssam/adapt/segmentation_model.hpp>
+#include <ssam/adapt/svd_linear.hpp>
+
+// text
 #include <ssam/text/features.hpp>
 #include <ssam/text/text_affine.hpp>
+
+// sam
+#include <ssam/sam/adapter.hpp>
+#include <ssam/sam/adapter_info.hpp>
+#include <ssam/sam/automatic_mask_options.hpp>
+#include <ssam/sam/config.hpp>
+#include <ssam/sam/config_json.hpp>
+#include <ssam/sam/open_sam.hpp>
+#include <ssam/sam/parameter_count.hpp>
+#include <ssam/sam/postprocess.hpp>
+#include <ssam/sam/predictor.hpp>
+#include <ssam/sam/prompt.hpp>
+#include <ssam/sam/sam_checkpoint.hpp>
+#include <ssam/sam/state.hpp>
+#include <ssam/sam/svd_cache.hpp>
+#include <ssam/sam/text_prompted_sam.hpp>
+#if defined(SSAM_WITH_OPENCV)
+#include <ssam/sam/automatic_masks.hpp>
+#endif
+
+// nets
+#include <ssam/nets/u_net.hpp>
+
+// train
 #include <ssam/train/adamw.hpp>
+#include <ssam/train/batch.hpp>
 #include <ssam/train/communicator.hpp>
+#include <ssam/train/evaluate.hpp>
 #include <ssam/train/finite.hpp>
+#include <ssam/train/metrics.hpp>
 #include <ssam/train/options.hpp>
 #include <ssam/train/run_folder.hpp>
 #include <ssam/train/run_state.hpp>
 #include <ssam/train/schedule.hpp>
-
-#if defined(SSAM_WITH_OPENCV)
-#include <ssam/data/augmentation.hpp>
-#include <ssam/data/check_manifest.hpp>
-#include <ssam/data/dataset.hpp>
-#include <ssam/data/fingerprint.hpp>
-#include <ssam/data/image.hpp>
-#include <ssam/data/label_masks.hpp>
-#include <ssam/data/manifest.hpp>
-#include <ssam/data/overlay.hpp>
-#include <ssam/data/preprocess.hpp>
-#include <ssam/train/batch.hpp>
-#include <ssam/train/evaluate.hpp>
-#include <ssam/train/metrics.hpp>
 #include <ssam/train/trainer.hpp>
-#endif
-
-#if defined(SSAM_WITH_XTENSOR)
-#include <ssam/core/xtensor.hpp>
-#endif

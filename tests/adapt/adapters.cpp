@@ -1,5 +1,7 @@
 #include <span>
+#include <ssam/adapt/bottleneck.hpp>
 #include <ssam/adapt/lora_linear.hpp>
+#include <ssam/adapt/qv_lora_linear.hpp>
 #include <ssam/adapt/svd_linear.hpp>
 #include <ssam/nn/convolution.hpp>
 
@@ -11,7 +13,7 @@ using namespace ssam::test;
 namespace {
 
 using Svd = SVDLinear<double, Cpu, Trained>;
-using Lora = LoRALinear<double, Cpu, 3, Trained>;
+using LoRA = LoRALinear<double, Cpu, 3, Trained>;
 
 template <class Layer>
 std::vector<double> answer(Layer& layer, const Tensor<double, Cpu>& x, Index out) {
@@ -101,7 +103,7 @@ TEST_CASE("the SVD layer takes the cheaper form and refuses to train when merged
 }
 
 TEST_CASE("LoRA has the gradients of central differences, with and without dropout") {
-  Lora layer(Shape{6, 5});
+  LoRA layer(Shape{6, 5});
   randomize_parameters(layer, 3);
   check_layer(layer, {7, 5}, {7, 6}, 3);
 
@@ -110,7 +112,7 @@ TEST_CASE("LoRA has the gradients of central differences, with and without dropo
   Tensor<double, Cpu> x = random_tensor({7, 5}, 4), dx({7, 5}), y({7, 6});
   const Tensor<double, Cpu> r = random_tensor({7, 6}, 5);
   const Random::State start = context.random.state();
-  Lora::Record record;
+  LoRA::Record record;
   const auto run = [&](bool backward) {
     WorkspaceScope<Cpu> scope(context);
     context.random.set_state(start);
@@ -126,14 +128,16 @@ TEST_CASE("LoRA has the gradients of central differences, with and without dropo
   run(true);
   CHECK(record.dropout_key != 0);
   const auto loss = [&] { return run(false); };
-  check_gradient("x", x.data(), dx.data(), x.size(), loss);
+  testing::GradientReport report;
+  testing::compare_gradient(report, "x", x, dx, loss);
+  require_gradients(report, 1);
   check_parameters(layer, loss, 3);
 }
 
 TEST_CASE("LoRA starts as its weight and merges into one") {
   Context<Cpu> context(1);
   const Tensor<double, Cpu> x = random_tensor({7, 5}, 21);
-  Lora layer(Shape{6, 5});
+  LoRA layer(Shape{6, 5});
   randomize_parameters(layer, 3);
   const auto trained = answer(layer, x, 6);
   layer.merge(context);
@@ -153,4 +157,48 @@ TEST_CASE("adapters of convolutions have the gradients of central differences") 
   Convolution<double, Cpu, LoRALinear<double, Cpu, 2, Absent>> lora(3, 4, 3, 1, 1);
   randomize_parameters(lora, 3);
   check_layer(lora, {2, 4, 5, 3}, {2, 4, 5, 4}, 2);
+}
+
+TEST_CASE("a bottleneck adds to its answer: gradients, and the published start") {
+  Bottleneck<double, Cpu> layer(8);
+  testing::randomize_parameters(layer, 4);
+  check_layer(layer, {9, 8}, {9, 8}, 4);
+  Bottleneck<double, Cpu, 2, std::ratio<1, 2>> half(8);
+  testing::randomize_parameters(half, 5);
+  check_layer(half, {9, 8}, {9, 8}, 4);
+  Random random(1);
+  layer.initialize(random);
+  double largest = 0;
+  for (const double value : layer.down.weight.value.to_host()) largest = std::max(largest, std::abs(value));
+  CHECK(largest > 0.2);
+  CHECK(largest < 1 / std::sqrt(8.0));
+}
+
+TEST_CASE("LoRA on q and v: k is untouched, gradients, and merging keeps the answers") {
+  QvLoRALinear<double, Cpu, 2> layer(Shape{12, 4});
+  testing::randomize_parameters(layer, 4);
+  check_layer(layer, {7, 4}, {7, 12}, 4);
+  Context<Cpu> context(1);
+  const Tensor<double, Cpu> x = random_tensor({5, 4}, 3);
+  const auto answer = [&] {
+    Tensor<double, Cpu> y({5, 12});
+    WorkspaceScope<Cpu> scope(context);
+    decltype(layer)::Record record;
+    layer.forward(context, x.view().matrix(), y.view().matrix(), record);
+    return y;
+  };
+  const Tensor<double, Cpu> before = answer();
+  const auto up = layer.up[0].value;
+  layer.up[0].value = Tensor<double, Cpu>(up.shape());
+  const Tensor<double, Cpu> without_q = answer();
+  layer.up[0].value = up;
+  for (Index r = 0; r < 5; ++r) {
+    for (Index c = 0; c < 12; ++c) {
+      const double change = std::abs(before.data()[12 * r + c] - without_q.data()[12 * r + c]);
+      CHECK((c < 4 ? change > 1e-6 : change == 0));
+    }
+  }
+  layer.merge(context);
+  const Tensor<double, Cpu> merged = answer();
+  for (Index i = 0; i < merged.size(); ++i) CHECK(merged.data()[i] == doctest::Approx(before.data()[i]).epsilon(1e-12));
 }

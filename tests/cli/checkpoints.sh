@@ -41,7 +41,7 @@ cmp -s e.npy r.npy && fail "svdsam_release embeds like sam"
 
 # Refusals.
 expect 1 "$ssam" embed --checkpoint "$golden/sam.safetensors" --image image.npy --out never.npy
-complains "--config"
+complains "describe it with a configuration"
 sed 's/"depth": 4/"depth": 5/' "$config" >deeper.json
 expect 1 "$ssam" embed --checkpoint "$golden/sam.safetensors" --config deeper.json --image image.npy --out never.npy
 one_clear_line

@@ -3,9 +3,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <ssam/sam/prompt.hpp>
 #include <ssam/train/trainer.hpp>
 
-#include "../../examples/cli/runner.hpp"
+#include "../../examples/ssam_program/runner.hpp"
 #include "../train/small_run.hpp"
 
 /// What the tests of whole models on the GPU share.
@@ -23,7 +24,6 @@ struct DeviceRun : SmallRun<ssam::recipes::SSam<>> {
     options.epochs = 2;
     options.lr = 1e-3;
     options.clip_norm = 0.5;
-    info.recipe = recipe;
   }
 
   /// The base weights in the recipe's model. `factors`: where its singular values are kept.
@@ -34,12 +34,17 @@ struct DeviceRun : SmallRun<ssam::recipes::SSam<>> {
   }
   void load(ssam::cli::Runner& runner, const std::string& factors) const {
     runner.load(base, "base", 1);
-    runner.prepare(folder / factors, "hash");
+    runner.prepare(folder / factors);
   }
 
   ssam::TrainResult train(ssam::cli::Runner& runner, const std::string& out, bool resume = false,
                           const std::function<void(const ssam::TrainProgress&)>& progress = nullptr) const {
-    return runner.train(data, &validation, features, options, info, folder / out, resume, progress);
+    return runner.train(data, {.validation = &validation,
+                               .features = features,
+                               .options = options,
+                               .out = folder / out,
+                               .resume = resume,
+                               .progress = progress});
   }
 };
 
@@ -58,11 +63,19 @@ double difference(const std::vector<S>& a, const std::vector<S>& b) {
   return error == 0 ? 0 : std::sqrt(error / norm);
 }
 
-inline std::vector<float> random_image() {
+inline std::vector<float> random_input() {
   ssam::Random random(3);
   std::vector<float> values(32 * 32 * 3);
   for (float& value : values) value = static_cast<float>(random.normal());
   return values;
+}
+
+/// A picture of noise, 48 x 64.
+inline ssam::Image random_image() {
+  ssam::Random random(3);
+  ssam::Image image(48, 64);
+  for (std::uint8_t& value : image.rgb) value = static_cast<std::uint8_t>(random.below(256));
+  return image;
 }
 
 }  // namespace test

@@ -5,7 +5,7 @@
 #include <ssam/ops/cuda/elementwise.cuh>
 #include <ssam_emulation.hpp>
 
-#include "../../examples/cli/runner.hpp"
+#include "../../examples/ssam_program/runner.hpp"
 #include "../small_model.hpp"
 
 using namespace ssam;

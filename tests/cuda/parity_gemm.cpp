@@ -36,9 +36,9 @@ void check_products(Index m, Index n, Index k, Index slack) {
   CAPTURE(m);
   CAPTURE(n);
   CAPTURE(k);
-  for (const auto a_op : {ops::Op::none, ops::Op::transpose}) {
-    for (const auto b_op : {ops::Op::none, ops::Op::transpose}) {
-      const bool at = a_op == ops::Op::transpose, bt = b_op == ops::Op::transpose;
+  for (const auto a_op : {ops::Transpose::no, ops::Transpose::yes}) {
+    for (const auto b_op : {ops::Transpose::no, ops::Transpose::yes}) {
+      const bool at = a_op == ops::Transpose::yes, bt = b_op == ops::Transpose::yes;
       const Index a_rows = at ? k : m, a_cols = at ? m : k, b_rows = bt ? n : k, b_cols = bt ? k : n;
       const auto a = operand<T>({a_rows, a_cols + slack}, 1), b = operand<T>({b_rows, b_cols + slack}, 2);
       const auto c = operand<T>({m, n + slack}, 3);
@@ -48,9 +48,8 @@ void check_products(Index m, Index n, Index k, Index slack) {
                      t[2].view().matrix().columns(slack, n));
       });
       check_parity<S, typename T::D>({a, b, c}, [&](auto& context, auto& t) {
-        ops::multiply<S>(context, a_op, b_op, std::as_const(t[0]).view().matrix().columns(0, a_cols),
-                         std::as_const(t[1]).view().matrix().columns(slack, b_cols),
-                         t[2].view().matrix().columns(0, n));
+        ops::matmul<S>(context, a_op, b_op, std::as_const(t[0]).view().matrix().columns(0, a_cols),
+                       std::as_const(t[1]).view().matrix().columns(slack, b_cols), t[2].view().matrix().columns(0, n));
       });
     }
   }
@@ -81,9 +80,9 @@ void check_linear(Index n, Index in, Index out, Index slack, Index first) {
 
 /// Several products at once on the GPU, one after the other on the host.
 template <class S, class Device>
-void products(Context<Device>& context, ops::Op a_op, ops::Op b_op, S alpha, MatrixView<const S, Device> a,
-              Index a_step, MatrixView<const S, Device> b, Index b_step, S beta, MatrixView<S, Device> c, Index c_step,
-              Index count) {
+void products(Context<Device>& context, ops::Transpose a_op, ops::Transpose b_op, S alpha,
+              MatrixView<const S, Device> a, Index a_step, MatrixView<const S, Device> b, Index b_step, S beta,
+              MatrixView<S, Device> c, Index c_step, Index count) {
   if constexpr (CudaDevice<Device>) {
     ops::detail::gemm_batched<S>(context, a_op, b_op, alpha, {a, a_step}, {b, b_step}, beta, {c, c_step}, count);
   } else {
@@ -124,12 +123,13 @@ double batch_difference() {
   Context<Device> context(1);
   const Tensor<float, Device> own_q(q.shape(), q.to_host()), own_k(k.shape(), k.to_host());
   Tensor<float, Device> batch({heads, tokens, keys}), single({heads, tokens, keys});
-  ops::detail::gemm_batched<float>(context, ops::Op::none, ops::Op::transpose, 1.0f,
+  ops::detail::gemm_batched<float>(context, ops::Transpose::no, ops::Transpose::yes, 1.0f,
                                    {own_q.view().matrix().columns(1, dim), dim}, {own_k.view().matrix(), 0}, 0.0f,
                                    {batch.view().slice(0).matrix(), tokens * keys}, heads);
   for (Index head = 0; head < heads; ++head) {
-    ops::multiply<float>(context, ops::Op::none, ops::Op::transpose, own_q.view().matrix().columns(1 + head * dim, dim),
-                         own_k.view().matrix(), part(single, head * tokens * keys, {tokens, keys}).matrix());
+    ops::matmul<float>(context, ops::Transpose::no, ops::Transpose::yes,
+                       own_q.view().matrix().columns(1 + head * dim, dim), own_k.view().matrix(),
+                       part(single, head * tokens * keys, {tokens, keys}).matrix());
   }
   context.synchronize();
   return l2_difference(batch.to_host(), single.to_host());
@@ -144,25 +144,26 @@ void check_batches(Index dim, Index slack) {
   const auto wide = operand<T>({tokens, heads * dim + slack}, 1), table = operand<T>({keys, dim + slack}, 2);
   const auto scores = operand<T>({heads, tokens, keys}, 3);
   check_parity<S, typename T::D>({wide, table, scores}, [&](auto& context, auto& t) {  // every head against one table
-    products<S>(context, ops::Op::none, ops::Op::transpose, S(0.5),
+    products<S>(context, ops::Transpose::no, ops::Transpose::yes, S(0.5),
                 std::as_const(t[0]).view().matrix().columns(slack, dim), dim,
                 std::as_const(t[1]).view().matrix().columns(0, dim), 0, S(-2), t[2].view().slice(0).matrix(),
                 tokens * keys, heads);
   });
   check_parity<S, typename T::D>(
       {wide, table, scores}, [&](auto& context, auto& t) {  // back into the columns of the heads
-        products<S>(context, ops::Op::none, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
+        products<S>(context, ops::Transpose::no, ops::Transpose::no, S(1), std::as_const(t[2]).view().slice(0).matrix(),
                     tokens * keys, std::as_const(t[1]).view().matrix().columns(slack, dim), 0, S(1),
                     t[0].view().matrix().columns(0, dim), dim, heads);
       });
   check_parity<S, typename T::D>({wide, table, scores}, [&](auto& context, auto& t) {  // operands that overlap
-    products<S>(context, ops::Op::none, ops::Op::transpose, S(1), std::as_const(t[0]).view().matrix().columns(0, dim),
-                2, std::as_const(t[1]).view().matrix().columns(0, dim), 1, S(0), t[2].view().slice(0).matrix(),
+    products<S>(context, ops::Transpose::no, ops::Transpose::yes, S(1),
+                std::as_const(t[0]).view().matrix().columns(0, dim), 2,
+                std::as_const(t[1]).view().matrix().columns(0, dim), 1, S(0), t[2].view().slice(0).matrix(),
                 tokens * keys, slack);
   });
   const auto sums = operand<T>({heads, keys, dim}, 4);
   check_parity<S, typename T::D>({wide, sums, scores}, [&](auto& context, auto& t) {  // over tokens
-    products<S>(context, ops::Op::transpose, ops::Op::none, S(1), std::as_const(t[2]).view().slice(0).matrix(),
+    products<S>(context, ops::Transpose::yes, ops::Transpose::no, S(1), std::as_const(t[2]).view().slice(0).matrix(),
                 tokens * keys, std::as_const(t[0]).view().matrix().columns(0, dim), dim, S(0),
                 t[1].view().slice(0).matrix(), keys * dim, heads);
   });
@@ -183,14 +184,14 @@ TEST_CASE("a product with nothing in it does nothing, one that does not fit thro
   Context<Cuda> context(1);
   Tensor<float, Cuda> a({3, 4}), b({4, 2}), c({3, 2});
   const MatrixView<float, Cuda> empty{nullptr, 0, 2, 2}, no_rows{nullptr, 0, 4, 4};
-  ops::multiply<float>(context, ops::Op::none, ops::Op::none, no_rows, b.view().matrix(), empty);
-  CHECK_THROWS_AS(ops::multiply<float>(context, ops::Op::none, ops::Op::transpose, a.view().matrix(), b.view().matrix(),
-                                       c.view().matrix()),
+  ops::matmul<float>(context, ops::Transpose::no, ops::Transpose::no, no_rows, b.view().matrix(), empty);
+  CHECK_THROWS_AS(ops::matmul<float>(context, ops::Transpose::no, ops::Transpose::yes, a.view().matrix(),
+                                     b.view().matrix(), c.view().matrix()),
                   ShapeError);
   const MatrixView<float, Cuda> repeated{a.data(), 3, 4, 0};
-  CHECK_THROWS_AS(
-      ops::multiply<float>(context, ops::Op::none, ops::Op::none, repeated, b.view().matrix(), c.view().matrix()),
-      ShapeError);
+  CHECK_THROWS_AS(ops::matmul<float>(context, ops::Transpose::no, ops::Transpose::no, repeated, b.view().matrix(),
+                                     c.view().matrix()),
+                  ShapeError);
 }
 
 TEST_CASE_TEMPLATE("products with a bias agree on both devices", T, Fp64, Fp32, Bf16) {
@@ -272,7 +273,7 @@ TEST_CASE("several products at once that do not fit or whose results overlap thr
   Context<Cuda> context(1);
   Tensor<float, Cuda> a({4, 12}), b({6, 3}), c({4, 18});
   const auto run = [&](Index rows, Index c_step, Index count) {
-    ops::detail::gemm_batched<float>(context, ops::Op::none, ops::Op::transpose, 1.0f,
+    ops::detail::gemm_batched<float>(context, ops::Transpose::no, ops::Transpose::yes, 1.0f,
                                      {a.view().matrix().columns(0, 3), 3}, {{b.data(), rows, 3, 3}, 0}, 0.0f,
                                      {c.view().matrix().columns(0, 6), c_step}, count);
     context.synchronize();
@@ -294,7 +295,7 @@ TEST_CASE("the precision of products is the device's") {
     CHECK(bf16 < 1e-2);
   };
   const auto multiply = [](auto& context, auto x, auto w, auto, auto y) {
-    ops::multiply<float>(context, ops::Op::none, ops::Op::transpose, x, w, y);
+    ops::matmul<float>(context, ops::Transpose::no, ops::Transpose::yes, x, w, y);
   };
   const auto linear = [](auto& context, auto x, auto w, auto bias, auto y) {
     ops::linear<float>(context, x, w, bias, y);

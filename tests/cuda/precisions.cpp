@@ -1,6 +1,6 @@
 // A whole model whose products are rounded, TF32 and bfloat16: near the host's, and not the same.
 
-#include "../../examples/cli/runner_impl.hpp"
+#include "../../examples/ssam_program/runner_impl.hpp"
 #include "device_run.hpp"
 
 using namespace ssam;
@@ -21,7 +21,7 @@ void check_precision(double embedding, double loss) {
   const test::DeviceRun run;
   const auto host = run.start(cli::DeviceKind::cpu);
   const auto gpu = start<Device>(run);
-  const auto image = test::random_image();
+  const auto image = test::random_input();
   const double found =
       test::difference(gpu->embed(image).template to<double>(), host->embed(image).template to<double>());
   CHECK(found < embedding);

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-#include "../../examples/cli/runner.hpp"
+#include "../../examples/ssam_program/runner.hpp"
 
 using namespace ssam;
 

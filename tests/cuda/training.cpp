@@ -6,7 +6,7 @@
 
 using namespace ssam;
 using cli::DeviceKind;
-using test::DeviceRun, test::difference, test::random_image, test::relative;
+using test::DeviceRun, test::difference, test::random_input, test::relative;
 
 namespace {
 
@@ -27,15 +27,9 @@ double largest_difference(const std::filesystem::path& a, const std::filesystem:
   return largest;
 }
 
-cli::SegmentRequest request() {
-  cli::SegmentRequest wanted;
-  wanted.geometric = true;
-  wanted.points = {10, 12};
-  wanted.point_labels = {1};
-  wanted.multimask = true;
-  wanted.resized = {24, 32};
-  wanted.original = {48, 64};
-  return wanted;
+Prediction ask(cli::Runner& runner) {
+  runner.set_image(test::random_image(), std::nullopt);
+  return runner.predict({{.points = {{20, 24}}, .multimask_output = true}}).at(0);
 }
 
 }  // namespace
@@ -66,25 +60,23 @@ TEST_CASE("training on the GPU does what it does on the host; its adapter is use
     CHECK(largest < 1e-3);
 
     const auto other = run.start(DeviceKind::cpu), back = run.start(DeviceKind::cuda);
-    const AdapterInfo info = read_adapter_info(adapter);
-    other->load_adapter(adapter, info, run.info.base_hash);
-    back->load_adapter(adapter, info, run.info.base_hash);
-    const Evaluation on_gpu = gpu->evaluate(run.validation, run.features, 2, nullptr);
-    CHECK(back->evaluate(run.validation, run.features, 2, nullptr).loss() == on_gpu.loss());
-    const Evaluation on_host = other->evaluate(run.validation, run.features, 2, nullptr);
+    other->load_adapter(adapter);
+    back->load_adapter(adapter);
+    const Evaluation on_gpu = gpu->evaluate(run.validation, {.features = run.features, .batch = 2});
+    CHECK(back->evaluate(run.validation, {.features = run.features, .batch = 2}).loss() == on_gpu.loss());
+    const Evaluation on_host = other->evaluate(run.validation, {.features = run.features, .batch = 2});
     CHECK(relative(on_host.loss(), on_gpu.loss()) < 1e-5);
-    CHECK(gpu->evaluate(run.validation, run.features, 1, nullptr).loss() == on_gpu.loss());
+    CHECK(gpu->evaluate(run.validation, {.features = run.features, .batch = 1}).loss() == on_gpu.loss());
     CHECK(std::abs(on_host.report.mean_dice() - on_gpu.report.mean_dice()) < 0.01);
 
-    const cli::PromptMasks before = gpu->segment(random_image(), request()).prompts.at(0),
-                           there = other->segment(random_image(), request()).prompts.at(0);
+    const Prediction before = ask(*gpu), there = ask(*other);
     CHECK(difference(before.logits, there.logits) < 1e-4);
     CHECK(difference(before.iou, there.iou) < 1e-4);
     CHECK(difference(before.low_res, there.low_res) < 1e-4);
     gpu->merge();
     other->merge();
-    CHECK(difference(gpu->segment(random_image(), request()).prompts.at(0).logits, before.logits) < 1e-4);
-    CHECK(difference(gpu->embed(random_image()).to<float>(), other->embed(random_image()).to<float>()) < 1e-5);
+    CHECK(difference(ask(*gpu).logits, before.logits) < 1e-4);
+    CHECK(difference(gpu->embed(random_input()).to<float>(), other->embed(random_input()).to<float>()) < 1e-5);
     const StateDict merged = gpu->plain_weights(), merged_there = other->plain_weights();
     REQUIRE(merged.tensors.size() == merged_there.tensors.size());
     for (const auto& entry : merged.tensors) {
@@ -125,7 +117,8 @@ TEST_CASE("NaN is found on the GPU too: in an evaluation, and before anything of
   std::swap(run.base, broken);
   const auto nan = run.start(DeviceKind::cuda);
   CHECK(test::contains(
-      test::message_of<NotFiniteError>([&] { nan->evaluate(run.validation, run.features, 2, nullptr); }), "8.png"));
+      test::message_of<NotFiniteError>([&] { nan->evaluate(run.validation, {.features = run.features, .batch = 2}); }),
+      "8.png"));
   std::swap(run.base, broken);
 
   run.options.lr = 1e30;

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
-#include <ssam/data/fingerprint.hpp>
+#include <ssam/data/data_difference.hpp>
+#include <ssam/data/dataset.hpp>
 
 #include "files.hpp"
 

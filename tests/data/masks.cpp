@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include <ssam/data/label_masks.hpp>
+#include <ssam/data/load_label_masks.hpp>
 
 #include "files.hpp"
 

@@ -1,4 +1,5 @@
 #include <ssam/nn/attention.hpp>
+#include <ssam/nn/batch_norm.hpp>
 #include <ssam/nn/convolution.hpp>
 #include <ssam/nn/mlp.hpp>
 #include <ssam/nn/norm.hpp>
@@ -47,11 +48,11 @@ TEST_CASE("gradients of norms and MLPs") {
 }
 
 TEST_CASE("gradients of window attention: global, and windows that pad") {
-  auto global = randomized(WindowAttention<double, Cpu, Trainable, Trained>(8, 2, 0, 4, true));
+  auto global = randomized(WindowAttention<double, Cpu, Trainable, Trainable, Trained>(8, 2, 0, 4, true));
   check_layer(global, {2, 4, 4, 8}, {2, 4, 4, 8}, 6);
-  auto windows = randomized(WindowAttention<double, Cpu, Trainable, Trained>(8, 2, 3, 3, true));
+  auto windows = randomized(WindowAttention<double, Cpu, Trainable, Trainable, Trained>(8, 2, 3, 3, true));
   check_layer(windows, {2, 5, 4, 8}, {2, 5, 4, 8}, 6);
-  auto plain = randomized(WindowAttention<double, Cpu, Trainable, Frozen>(8, 2, 3, 3, false));
+  auto plain = randomized(WindowAttention<double, Cpu, Trainable, Trainable, Frozen>(8, 2, 3, 3, false));
   check_layer(plain, {1, 4, 4, 8}, {1, 4, 4, 8}, 4);
 }
 
@@ -73,9 +74,11 @@ TEST_CASE("gradients of cross attention for queries, keys and values") {
   };
   run(true);
   const auto loss = [&] { return run(false); };
-  check_gradient("q", q.data(), dq.data(), q.size(), loss);
-  check_gradient("k", k.data(), dk.data(), k.size(), loss);
-  check_gradient("v", v.data(), dv.data(), v.size(), loss);
+  testing::GradientReport report;
+  testing::compare_gradient(report, "q", q, dq, loss);
+  testing::compare_gradient(report, "k", k, dk, loss);
+  testing::compare_gradient(report, "v", v, dv, loss);
+  require_gradients(report, 3);
   check_parameters(attention, loss, 8);
 }
 
@@ -106,4 +109,33 @@ TEST_CASE("gradients of the text affine layer, on batch and on running statistic
         text_affine, [&] { return run(false); }, 4);
     CHECK((text_affine.num_batches_tracked.value.data()[0] > 0) == (batch > 1));
   }
+}
+
+TEST_CASE("gradients of batch norm over pixels, and its running statistics") {
+  auto norm = randomized(BatchNorm<double, Cpu, Trained>(5));
+  Context<Cpu> context(2);
+  context.training = true;
+  Tensor<double, Cpu> x = random_tensor({2, 6, 7, 5}, 1), dx(x.shape());
+  const Tensor<double, Cpu> r = random_tensor(x.shape(), 2);
+  decltype(norm)::Record record;
+  const auto run = [&](bool backward) {
+    WorkspaceScope<Cpu> scope(context);
+    const TensorView<double, Cpu> y = allocate<double>(context, x.shape());
+    norm.forward(context, std::as_const(x), y, record);
+    double sum = 0;
+    for (Index i = 0; i < y.size(); ++i) sum += y.data()[i] * r.data()[i];
+    if (backward) norm.backward(context, record, r, dx.view());
+    return sum;
+  };
+  const double before = norm.running_mean.value.data()[0];
+  run(true);
+  double mean = 0;
+  for (Index i = 0; i < 84; ++i) mean += x.data()[5 * i] / 84;
+  CHECK(norm.running_mean.value.data()[0] == doctest::Approx(0.9 * before + 0.1 * mean));
+  CHECK(norm.num_batches_tracked.value.data()[0] == 1);
+  testing::GradientReport report;
+  const auto loss = [&] { return run(false); };
+  testing::compare_gradient(report, "x", x, dx, loss);
+  testing::compare_parameters(report, norm, loss);
+  require_gradients(report, 3);
 }

@@ -91,15 +91,15 @@ TEST_CASE("sums over rows and matrix products do not depend on the thread count"
     const auto left = random_tensor<float>({m, 1000}, 3), right = random_tensor<float>({1000, 67}, 4);
     check_threads([&](Context<Cpu>& context) {
       Tensor<float, Cpu> c({m, 67});
-      ops::multiply(context, ops::Op::none, ops::Op::none, left.view().matrix(), right.view().matrix(),
-                    c.view().matrix());
+      ops::matmul(context, ops::Transpose::no, ops::Transpose::no, left.view().matrix(), right.view().matrix(),
+                  c.view().matrix());
       return c;
     });
     const auto left64 = random_tensor<double>({m, 1000}, 3), right64 = random_tensor<double>({1000, 67}, 4);
     check_threads([&](Context<Cpu>& context) {
       Tensor<double, Cpu> c({m, 67});
-      ops::multiply(context, ops::Op::none, ops::Op::none, left64.view().matrix(), right64.view().matrix(),
-                    c.view().matrix());
+      ops::matmul(context, ops::Transpose::no, ops::Transpose::no, left64.view().matrix(), right64.view().matrix(),
+                  c.view().matrix());
       return c;
     });
   }
@@ -107,11 +107,11 @@ TEST_CASE("sums over rows and matrix products do not depend on the thread count"
 
 TEST_CASE_TEMPLATE("gemm agrees with plain loops for every transposition", S, float, double) {
   Context<Cpu> context(2);
-  using ops::Op;
+  using ops::Transpose;
   const Index m = 203, n = 45, k = 37;
-  for (const Op a_op : {Op::none, Op::transpose}) {
-    for (const Op b_op : {Op::none, Op::transpose}) {
-      const bool at = a_op == Op::transpose, bt = b_op == Op::transpose;
+  for (const Transpose a_op : {Transpose::no, Transpose::yes}) {
+    for (const Transpose b_op : {Transpose::no, Transpose::yes}) {
+      const bool at = a_op == Transpose::yes, bt = b_op == Transpose::yes;
       const auto a = random_tensor<S>(at ? Shape{k, m} : Shape{m, k}, 1);
       const auto b = random_tensor<S>(bt ? Shape{n, k} : Shape{k, n}, 2);
       const auto before = random_tensor<S>({m, n}, 3);

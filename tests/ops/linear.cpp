@@ -37,8 +37,8 @@ TEST_CASE("linear is a product and add_row, bit for bit, whatever the threads") 
              bias = random_tensor<float>({33}, 3);
   Context<Cpu> context(1);
   Tensor<float, Cpu> y({300, 33});
-  ops::multiply<float>(context, ops::Op::none, ops::Op::transpose, x.view().matrix(), w.view().matrix(),
-                       y.view().matrix());
+  ops::matmul<float>(context, ops::Transpose::no, ops::Transpose::yes, x.view().matrix(), w.view().matrix(),
+                     y.view().matrix());
   ops::add_row<float>(context, bias, y.view().matrix());
   check_threads([&](Context<Cpu>& threads) {
     Tensor<float, Cpu> found({300, 33});

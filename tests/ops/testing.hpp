@@ -3,20 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <ssam/core/context.hpp>
+#include <ssam/testing/gradient_check.hpp>
 #include <vector>
 
 /// What the tests of ops share.
-namespace ssam::testing {
-
-/// Normal numbers; the same for the same seed.
-template <class S>
-Tensor<S, Cpu> random_tensor(const Shape& shape, std::uint64_t seed, double scale = 1) {
-  Random random(seed);
-  std::vector<S> values(static_cast<std::size_t>(shape.elements()));
-  for (S& value : values) value = static_cast<S>(scale * random.normal());
-  return Tensor<S, Cpu>(shape, values);
-}
+namespace ssam::inline SSAM_ABI::testing {
 
 /// Largest difference of `found` from `expected`, relative to the largest expected magnitude.
 template <class S, class T>
@@ -39,25 +30,14 @@ inline double dot(const Tensor<double, Cpu>& a, const Tensor<double, Cpu>& b) {
   return sum;
 }
 
-/// Compares the gradient of f() with respect to x with central differences at up to 48 elements.
+/// Compares the gradient of f() with respect to x with central differences.
 template <class F>
 void check_gradient(const F& f, Tensor<double, Cpu>& x, const Tensor<double, Cpu>& gradient) {
   REQUIRE(x.size() == gradient.size());
-  const Index step = std::max<Index>(1, x.size() / 48);
-  constexpr double delta = 1e-4;
-  std::vector<double> numeric, analytic;
-  for (Index i = 0; i < x.size(); i += step) {
-    const double value = x.data()[i];
-    const auto at = [&](double offset) {
-      x.data()[i] = value + offset;
-      return f();
-    };
-    // Fourth order: the truncation error stays far below 1e-6.
-    numeric.push_back((8 * (at(delta) - at(-delta)) - (at(2 * delta) - at(-2 * delta))) / (12 * delta));
-    analytic.push_back(gradient.data()[i]);
-    x.data()[i] = value;
-  }
-  CHECK(difference(analytic, numeric) < 1e-6);
+  GradientReport report;
+  compare_gradient(report, "x", x, gradient, f);
+  CAPTURE(report.where);
+  CHECK(report.error < 1e-6);
 }
 
 /// f(context) returns a tensor: the same bits with 1, 2 and 3 threads.
@@ -69,4 +49,4 @@ void check_threads(const F& f) {
   CHECK(f(three).to_host() == expected);
 }
 
-}  // namespace ssam::testing
+}  // namespace ssam::inline SSAM_ABI::testing

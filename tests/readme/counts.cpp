@@ -1,8 +1,10 @@
-// counts README.md: every line of the table of adapters, computed from the library, stands in the README.
+// counts README.md: every line of the table of adapters, and every number in the text below it, computed from the
+// library, stands in the README.
 
 #include <cstdio>
 #include <fstream>
 #include <set>
+#include <ssam/nets/u_net.hpp>
 #include <ssam/sam/parameter_count.hpp>
 #include <string>
 #include <vector>
@@ -35,7 +37,9 @@ void add(std::vector<std::string>& lines, const std::string& adapter) {
 }
 
 template <Rule rule>
-using Lora4 = recipes::Lora<4, rule>;
+using Lora4 = recipes::LoRA<4, rule>;
+template <Rule rule>
+using Samed4 = recipes::SAMed<4, rule>;
 
 }  // namespace
 
@@ -44,19 +48,31 @@ int main(int argc, char** argv) {
   std::vector<std::string> lines;
   lines.push_back(line<recipes::ZeroShot>("`ZeroShot`", "both"));
   add<recipes::SSam>(lines, "`SSam`");
-  add<Lora4>(lines, "`Lora<4>`");
+  add<Lora4>(lines, "`LoRA<4>`");
+  add<Samed4>(lines, "`SAMed<4>`");
   add<recipes::BiasTuning>(lines, "`BiasTuning` (AdaptiveSAM)");
+  add<recipes::MedSA>(lines, "`MedSA`");
   add<recipes::FullFineTuning>(lines, "`FullFineTuning`");
   add<recipes::LayerNormTuning>(lines, "`LayerNormTuning`");
 
+  const SamConfig vit = vit_b(256);
+  const std::vector<std::string> numbers{
+      with_commas(parameter_count<recipes::MedSA<>>(vit).group(CountGroup::bottleneck)) + " are its bottlenecks",
+      with_commas(parameter_count<recipes::SAMed<>>(vit).group(CountGroup::low_rank)) + " its low-rank factors",
+      with_commas(parameter_count_of(UNet<float, Meta>(UNetConfig{})).trained) + " parameters with batch norm",
+      with_commas(parameter_count_of(UNet<float, Meta, false>(UNetConfig{})).trained) + " without"};
+
   std::set<std::string> readme;
+  std::string prose;
   std::ifstream file(argv[1]);
-  for (std::string text; std::getline(file, text);) readme.insert(text);
+  for (std::string text; std::getline(file, text); prose += text + " ") readme.insert(text);
   int missing = 0;
-  for (const std::string& wanted : lines) {
-    if (readme.contains(wanted)) continue;
+  const auto need = [&](const std::string& wanted, bool there) {
+    if (there) return;
     std::printf("not in the README: %s\n", wanted.c_str());
     ++missing;
-  }
+  };
+  for (const std::string& wanted : lines) need(wanted, readme.contains(wanted));
+  for (const std::string& wanted : numbers) need(wanted, prose.find(wanted) != std::string::npos);
   return missing == 0 ? 0 : 1;
 }

@@ -1,3 +1,5 @@
+#include <ssam/adapt/bottleneck.hpp>
+#include <ssam/adapt/qv_lora_linear.hpp>
 #include <ssam/sam/state.hpp>
 
 #include "../gradient_check.hpp"
@@ -29,7 +31,7 @@ SamConfig tiny() {
 /// The whole model with the loss of a training step: every trained parameter against central differences.
 template <class Recipe>
 void check_model(const SamConfig& config, int at_least, Index labels_per_image = 1) {
-  SsamModel<double, Cpu, Recipe> model(config);
+  TextPromptedSam<double, Cpu, Recipe> model(config);
   Context<Cpu> context(2);
   context.dropout = false;
   randomize_parameters(model, 1);
@@ -40,7 +42,7 @@ void check_model(const SamConfig& config, int at_least, Index labels_per_image =
                             text = random_tensor({prompts, config.text_dim}, 6);
   Tensor<double, Cpu> truth({prompts, size, size});
   for (Index i = 0; i < truth.size(); ++i) truth.data()[i] = (i / 7) % 3 == 0 ? 1 : 0;
-  typename SsamModel<double, Cpu, Recipe>::Record record;
+  typename TextPromptedSam<double, Cpu, Recipe>::Record record;
   const auto run = [&](bool backward) {
     WorkspaceScope<Cpu> scope(context);
     const TensorView<double, Cpu> probability = model.forward(context, images, text, record);
@@ -68,6 +70,7 @@ TEST_CASE("the whole model's gradients: S-SAM in SAM and in the published model"
 namespace {
 /// A recipe that leaves the encoder alone: its backward pass is skipped, the decoder's adapters still learn.
 struct DecoderLora : FrozenRecipe {
+  static constexpr const char* name = "decoder_lora";
   template <class S, class D>
   using DecoderLinear = LoRALinear<S, D, 2, Frozen>;
   using TextAffine = Trained;
@@ -80,14 +83,44 @@ TEST_CASE("the whole model's gradients: an image encoded once serves several lab
   check_model<recipes::SSam<Rule::paper>>(tiny(), 30, 3);
 }
 
+namespace {
+/// Medical SAM Adapter's bottlenecks in the encoder, one more in series behind the MLP, and the decoder.
+struct Bottlenecks : FrozenRecipe {
+  static constexpr const char* name = "bottlenecks";
+  template <class S, class D>
+  using AttentionBranch = Bottleneck<S, D>;
+  template <class S, class D>
+  using ParallelMlpBranch = Bottleneck<S, D, 4, std::ratio<1, 2>>;
+  template <class S, class D>
+  using SerialMlpBranch = Bottleneck<S, D, 2>;
+  using TextAffine = Trained;
+};
+/// SAMed's LoRA on q and v, and the prompt encoder.
+struct QvLoRA : FrozenRecipe {
+  static constexpr const char* name = "qv_lora";
+  template <class S, class D>
+  using QkvLinear = QvLoRALinear<S, D, 2>;
+  using PromptEncoder = Trained;
+  using TextAffine = Trained;
+};
+}  // namespace
+
+TEST_CASE("the whole model's gradients: bottlenecks at every site, in windows and globally") {
+  check_model<Bottlenecks>(tiny(), 2 * 12 + 4);
+}
+
+TEST_CASE("the whole model's gradients: LoRA on q and v, and the no-mask embedding of a trained prompt encoder") {
+  check_model<QvLoRA>(tiny(), 2 * 4 + 1 + 4);
+}
+
 TEST_CASE("a second backward pass adds to the first") {
-  SsamModel<double, Cpu, recipes::LayerNormTuning<Rule::paper>> model(tiny());
+  TextPromptedSam<double, Cpu, recipes::LayerNormTuning<Rule::paper>> model(tiny());
   Context<Cpu> context(1);
   randomize_parameters(model, 1);
   context.training = true;
   const Tensor<double, Cpu> images = random_tensor({2, 20, 20, 3}, 5), text = random_tensor({2, 6}, 6);
   const Tensor<double, Cpu> slope = random_tensor({2, 20, 20}, 7);
-  SsamModel<double, Cpu, recipes::LayerNormTuning<Rule::paper>>::Record record;
+  TextPromptedSam<double, Cpu, recipes::LayerNormTuning<Rule::paper>>::Record record;
   const auto gradient = [&] {
     WorkspaceScope<Cpu> scope(context);
     model.forward(context, images, text, record);

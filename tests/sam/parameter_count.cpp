@@ -20,7 +20,7 @@ constexpr Index encoder_size(const SamConfig& config) {
   return size_of_part(Sam<float, Meta>(config), "image_encoder");
 }
 constexpr Index encoder_group(const SamConfig& config, Group wanted, bool blocks_only, std::string_view prefix = {}) {
-  const ImageEncoder<float, Meta, ZeroShot> encoder(config);
+  const ImageEncoderViT<float, Meta, ZeroShot> encoder(config);
   Index count = 0;
   walk(encoder, [&](const Path& path, const auto& parameter, Group group, Layout) {
     if (group != wanted || (blocks_only && !path.starts_with("blocks"))) return;
@@ -59,9 +59,9 @@ static_assert(parameter_count<ZeroShot>(vit_b()).trained == 0);
 static_assert(parameter_count<SSam<Rule::release>>(vit_b(256)).trained == 444'672);
 static_assert(parameter_count<SSam<Rule::release>>(vit_b(512)).trained == 1'034'496);
 static_assert(parameter_count<SSam<Rule::release>>(vit_b(1024)).trained == 3'393'792);
-static_assert(parameter_count<Lora<4, Rule::release>>(vit_b(256)).trained == 974'080);
-static_assert(parameter_count<Lora<4, Rule::release>>(vit_b(512)).trained == 1'563'904);
-static_assert(parameter_count<Lora<4, Rule::release>>(vit_b(1024)).trained == 3'923'200);
+static_assert(parameter_count<LoRA<4, Rule::release>>(vit_b(256)).trained == 974'080);
+static_assert(parameter_count<LoRA<4, Rule::release>>(vit_b(512)).trained == 1'563'904);
+static_assert(parameter_count<LoRA<4, Rule::release>>(vit_b(1024)).trained == 3'923'200);
 static_assert(parameter_count<BiasTuning<Rule::release>>(vit_b(256)).trained == 4'507'876);
 static_assert(parameter_count<BiasTuning<Rule::release>>(vit_b(512)).trained == 5'097'700);
 static_assert(parameter_count<BiasTuning<Rule::release>>(vit_b(1024)).trained == 7'456'996);
@@ -90,7 +90,7 @@ constexpr bool grows_by_positions(SamConfig (*backbone)(Index)) {
          parameter_count<Recipe>(backbone(1024)).trained - at_256 == (64 * 64 - 16 * 16) * channels;
 }
 static_assert(grows_by_positions<SSam<Rule::release>>(vit_l));
-static_assert(grows_by_positions<Lora<4, Rule::release>>(vit_l));
+static_assert(grows_by_positions<LoRA<4, Rule::release>>(vit_l));
 static_assert(grows_by_positions<BiasTuning<Rule::paper>>(vit_b));
 
 }  // namespace
@@ -104,8 +104,21 @@ TEST_CASE("a count's groups add up to what is trained, in every recipe") {
   };
   check(parameter_count<SSam<Rule::paper>>(vit_h(1024)));
   check(parameter_count<SSam<Rule::release>>(vit_l(512)));
-  check(parameter_count<Lora<8, Rule::paper>>(vit_h(256)));
+  check(parameter_count<LoRA<8, Rule::paper>>(vit_h(256)));
   check(parameter_count<BiasTuning<Rule::release>>(vit_l(1024)));
   check(parameter_count<FullFineTuning<Rule::paper>>(vit_b(1024)));
   check(parameter_count<LayerNormTuning<Rule::paper>>(vit_b(256)));
 }
+
+namespace {
+// Medical SAM Adapter and SAMed in SAM ViT-B, by the counts of their published code.
+constexpr ParameterCount med_sa = parameter_count<recipes::MedSA<>>(vit_b(256));
+static_assert(med_sa.group(CountGroup::bottleneck) == 7'100'928);
+static_assert(med_sa.group(CountGroup::decoder) == 3'506'304);
+static_assert(parameter_count<recipes::MedSA<Rule::release>>(vit_b(256)).group(CountGroup::decoder) == 4'058'340);
+constexpr ParameterCount samed = parameter_count<recipes::SAMed<>>(vit_b(512));
+static_assert(samed.group(CountGroup::low_rank) == 147'456);
+static_assert(parameter_count<recipes::SAMed<4, Rule::release>>(vit_b(512)).group(CountGroup::decoder) == 4'058'340);
+static_assert(parameter_count<recipes::SAMed<4, Rule::release>>(vit_b(512)).trained - tal ==
+              147'456 + 6'220 + 4'058'340);
+}  // namespace

@@ -1,3 +1,5 @@
+#include <doctest/doctest.h>
+
 #include <ssam/sam/state.hpp>
 
 #include "../small_model.hpp"
@@ -5,7 +7,7 @@
 using namespace ssam;
 
 TEST_CASE("random weights have the size their fan in asks for, and only embeddings are standard normal") {
-  SsamModel<float, Cpu, recipes::FullFineTuning<Rule::paper>> model(test::small_config());
+  TextPromptedSam<float, Cpu, recipes::FullFineTuning<Rule::paper>> model(test::small_config());
   randomize(model, Random(3));
   int weights = 0, normal = 0;
   walk(model, [&](const Path& path, const auto& parameter, Group group, Layout) {

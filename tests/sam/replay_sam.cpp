@@ -1,4 +1,4 @@
-#include "../../examples/selftest/replay_sam.hpp"
+#include "../../examples/ssam_program/selftest/replay_sam.hpp"
 
 #include <doctest/doctest.h>
 

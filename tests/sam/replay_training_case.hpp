@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "../../examples/selftest/replay_training.hpp"
+#include "../../examples/ssam_program/selftest/replay_training.hpp"
 
 /// Replays one recorded training run; every case must agree to 1e-4.
 template <class Scalar, class Recipe>

@@ -13,15 +13,16 @@ constexpr const char* base = "00000000000000000000000000000001";
 
 /// Prepares a fresh model beside `checkpoint` and checks that its factors are those of `expected`.
 SvdCacheReport prepare_and_compare(const std::filesystem::path& checkpoint, const std::string& hash,
-                                   const SsamModel<float, Cpu, Recipe>& expected) {
+                                   const TextPromptedSam<float, Cpu, Recipe>& expected) {
   auto model = test::random_model<Recipe>(test::small_config());
   Context<Cpu> context(2);
-  const SvdCacheReport report = prepare_cached(context, model, checkpoint, hash);
+  model.set_base_hash(hash);
+  const SvdCacheReport report = prepare_cached(context, model, checkpoint);
   CHECK(model.sam.image_encoder.neck2.linear.prepared());
   std::vector<std::vector<float>> ours, theirs;
   const auto collect = [](auto& into) {
     return [&into](const Path&, const auto& layer) {
-      if constexpr (requires { layer.factors; }) {
+      if constexpr (FactoredLayer<decltype(layer)>) {
         for (const auto* part : {&layer.factors.u, &layer.factors.s, &layer.factors.vt})
           into.push_back(part->to_host());
       }

@@ -72,7 +72,7 @@ TEST_CASE("our own files in the place of a checkpoint, and folders, come with ad
   auto model = test::random_model<Recipe>(config);
   save_safetensors(folder / "base.safetensors", test::everything(model));
   Context<Cpu> context(1);
-  prepare_cached(context, model, folder / "base.safetensors", "0123");
+  prepare_cached(context, model, folder / "base.safetensors");
   save_adapter((folder / "run") / "best", model, test::small_info<Recipe>(config));
 
   check_said(refusal(folder / "base.safetensors.svd.safetensors"), {"singular values", "without '.svd.safetensors'"});

@@ -63,7 +63,7 @@ void check_warm_steps(int threads) {
   context.training = true;
   AdamW<float, Cpu> optimizer;
   Tensor<double, Cpu> loss(Shape{1});
-  typename SsamModel<float, Cpu, Recipe>::Record record;
+  typename TextPromptedSam<float, Cpu, Recipe>::Record record;
   const Index batch = 3, size = config.image_size;
   const auto random = [](const Shape& shape) {
     Random numbers(1);
@@ -107,6 +107,6 @@ TEST_CASE("a warm training step allocates nothing: S-SAM") {
 }
 
 TEST_CASE("a warm training step allocates nothing: LoRA") {
-  check_warm_steps<recipes::Lora<4>>(1);
-  check_warm_steps<recipes::Lora<4>>(2);
+  check_warm_steps<recipes::LoRA<4>>(1);
+  check_warm_steps<recipes::LoRA<4>>(2);
 }

@@ -24,7 +24,12 @@ TrainResult follow_advice(test::SmallRun<NormTuning>& run, const Dataset* valida
   Context<Cpu> context(1);
   const auto go = [&](bool resume) {
     auto model = run.start();
-    return train(context, model, run.data, validation, run.features, run.options, run.info, run.folder / "out", resume);
+    return train(context, model, run.data,
+                 {.validation = validation,
+                  .features = run.features,
+                  .options = run.options,
+                  .out = run.folder / "out",
+                  .resume = resume});
   };
   try {
     go(false);

@@ -33,7 +33,7 @@ struct Samples {
 };
 
 /// The scores of a split, image by image and label by label, at the original size.
-Report one_by_one(SsamModel<float, Cpu, NormRecipe>& model, const test::SmallRun<NormRecipe>& run) {
+Report one_by_one(TextPromptedSam<float, Cpu, NormRecipe>& model, const test::SmallRun<NormRecipe>& run) {
   Context<Cpu> context(1);
   Report report(run.validation.labels());
   for (Index i = 0; i < run.validation.size(); ++i) {
@@ -62,8 +62,11 @@ TEST_CASE("an evaluation is the mean over images and labels, however they are gr
     CAPTURE(batch);
     Context<Cpu> context(batch % 3 == 0 ? 2 : 1);
     std::vector<Index> done;
-    const Evaluation evaluation = evaluate(context, model, run.validation, run.features, batch,
-                                           [&](Index images, Index all) { done.push_back(10 * images + all); });
+    const Evaluation evaluation =
+        evaluate(context, model, run.validation,
+                 {.features = run.features, .batch = batch, .progress = [&](Index images, Index all) {
+                    done.push_back(10 * images + all);
+                  }});
     CHECK(done == std::vector<Index>{13, 23, 33});
     REQUIRE(evaluation.report.labels() == expected.labels());
     for (std::size_t k = 0; k < 2; ++k) {
@@ -86,11 +89,11 @@ TEST_CASE("the loss of an evaluation is the mean over samples of each one's own 
   for (Index i = 0; i < 6; ++i) {
     WorkspaceScope<Cpu> scope(context);
     const Samples sample(run, {i});
-    SsamModel<float, Cpu, NormRecipe>::Record record;
+    TextPromptedSam<float, Cpu, NormRecipe>::Record record;
     const auto probability = model.forward(context, sample.images, sample.text, record);
     sum += ssam::testing::loss_value<float>(context, probability, sample.masks, options);
   }
-  const Evaluation evaluation = evaluate(context, model, run.validation, run.features, 2, nullptr, options);
+  const Evaluation evaluation = evaluate(context, model, run.validation, {.features = run.features, .loss = options});
   CHECK(evaluation.samples == 6);
   CHECK(evaluation.loss() == doctest::Approx(sum / 6).epsilon(1e-5));
   Evaluation twice = evaluation;  // two processes
@@ -106,7 +109,7 @@ TEST_CASE("no number of an evaluation depends on the batch; no memory does beyon
   for (const Index batch : {Index{1}, Index{2}, Index{3}, Index{8}, Index{64}, Index{1} << 60}) {
     CAPTURE(batch);
     Context<Cpu> context(1);
-    const Evaluation found = evaluate(context, model, run.validation, run.features, batch);
+    const Evaluation found = evaluate(context, model, run.validation, {.features = run.features, .batch = batch});
     if (!first) first = found;
     CHECK(found.loss() == first->loss());
     CHECK(found.report.text() == first->report.text());
@@ -121,8 +124,8 @@ TEST_CASE("an answer that is not finite is an error that names image and label, 
     auto& bias = model.sam.image_encoder.blocks[0].attn.proj.bias.value;
     std::fill_n(bias.data(), bias.size(), weight);
     Context<Cpu> context(1);
-    const std::string message =
-        test::message_of<NotFiniteError>([&] { evaluate(context, model, run.validation, run.features, 2); });
+    const std::string message = test::message_of<NotFiniteError>(
+        [&] { evaluate(context, model, run.validation, {.features = run.features, .batch = 2}); });
     CAPTURE(message);
     CHECK(test::contains(message, "not a finite number"));
     CHECK(test::contains(message, "5.png, label 'Liver'"));
@@ -134,14 +137,14 @@ TEST_CASE("evaluations that cannot be done") {
   const test::SmallRun<NormRecipe> run;
   auto model = run.start();
   Context<Cpu> context(1);
-  CHECK_THROWS_AS(evaluate(context, model, run.validation, run.features, 0), ConfigError);
+  CHECK_THROWS_AS(evaluate(context, model, run.validation, {.features = run.features, .batch = 0}), ConfigError);
   const Dataset larger(run.manifest, Split::val, 64, run.config.preparation);
-  CHECK_THROWS_AS(evaluate(context, model, larger, run.features, 2), MismatchError);
+  CHECK_THROWS_AS(evaluate(context, model, larger, {.features = run.features, .batch = 2}), MismatchError);
   StateDict state;
   state.tensors["Liver"] = HostTensor::from(Shape{12}, std::vector<float>(12));
   save_safetensors(run.folder / "liver.safetensors", state);
   const TextFeatures liver = TextFeatures::load(run.folder / "liver.safetensors", 12);
-  const std::string message =
-      test::message_of<MismatchError>([&] { evaluate(context, model, run.validation, liver, 2); });
+  const std::string message = test::message_of<MismatchError>(
+      [&] { evaluate(context, model, run.validation, {.features = liver, .batch = 2}); });
   CHECK(test::contains(message, "'Gall Bladder'"));
 }

@@ -18,7 +18,7 @@ void check_that_it_learns(const std::filesystem::path& path, const SamConfig& co
 #if defined(_OPENMP)
   const int threads = omp_get_max_threads(), by_default = Context<Cpu>().threads();
 #endif
-  SsamModel<float, Cpu, Recipe> model(config);
+  TextPromptedSam<float, Cpu, Recipe> model(config);
   load_weights(model, load_sam_checkpoint(path), path.string());
   Context<Cpu> context;
 #if defined(_OPENMP)
@@ -37,7 +37,7 @@ void check_that_it_learns(const std::filesystem::path& path, const SamConfig& co
   const Tensor<float, Cpu> images({2, size, size, 3}, pixels), text({2, config.text_dim}, words),
       masks({2, size, size}, truth);
 
-  SsamModel<float, Cpu, recipes::ZeroShot> plain(config);
+  TextPromptedSam<float, Cpu, recipes::ZeroShot> plain(config);
   load_weights(plain, load_sam_checkpoint(path), path.string());
   {
     WorkspaceScope<Cpu> scope(context);
@@ -55,7 +55,7 @@ void check_that_it_learns(const std::filesystem::path& path, const SamConfig& co
   std::vector<double> losses;
   for (int step = 0; step < 60; ++step) {
     WorkspaceScope<Cpu> scope(context);
-    typename SsamModel<float, Cpu, Recipe>::Record record;
+    typename TextPromptedSam<float, Cpu, Recipe>::Record record;
     const auto probability = model.forward(context, images, text, record);
     const auto gradient = allocate<float>(context, probability.shape());
     Tensor<double, Cpu> loss({1});
@@ -89,5 +89,5 @@ TEST_CASE("a model that was loaded from a checkpoint of another image size learn
   std::erase_if(state.tensors, [](const auto& entry) { return entry.first.starts_with("text_affine."); });
   save_safetensors(path, state);
   check_that_it_learns<recipes::SSam<Rule::paper>>(path, test::small_config());
-  check_that_it_learns<recipes::Lora<4, Rule::paper>>(path, test::small_config());
+  check_that_it_learns<recipes::LoRA<4, Rule::paper>>(path, test::small_config());
 }

@@ -6,15 +6,15 @@
 #include "small_run.hpp"
 
 using namespace ssam;
-using LoraRecipe = recipes::Lora<4>;  // its dropout makes the random state part of the run
+using LoraRecipe = recipes::LoRA<4>;  // its dropout makes the random state part of the run
 
 namespace {
 
 struct Interrupt {};
 
 /// Whether a run in `out` that ends in `model` is the uninterrupted one, bit for bit.
-void check_same_run(const test::SmallRun<LoraRecipe>& run, const SsamModel<float, Cpu, LoraRecipe>& model,
-                    const SsamModel<float, Cpu, LoraRecipe>& expected, const std::string& out) {
+void check_same_run(const test::SmallRun<LoraRecipe>& run, const TextPromptedSam<float, Cpu, LoraRecipe>& model,
+                    const TextPromptedSam<float, Cpu, LoraRecipe>& expected, const std::string& out) {
   CHECK(test::everything(model).tensors == test::everything(expected).tensors);
   CHECK(test::metrics(run.folder / out) == test::metrics(run.folder / "whole"));
   CHECK(test::metrics(run.folder / out).size() == 3);
@@ -102,6 +102,7 @@ TEST_CASE("a run is not resumed as another one") {
   run.options.epochs = 1;
   auto model = run.start();
   run.run(model, "out");
+  std::string base = test::base_hash;
   const auto refusal = [&](const auto& change) {
     test::SmallRun<LoraRecipe> other;
     other.options = run.options;
@@ -110,14 +111,20 @@ TEST_CASE("a run is not resumed as another one") {
     Context<Cpu> context(1);
     auto fresh = other.start();
     return test::message_of<MismatchError>([&] {
-      train(context, fresh, other.data, &other.validation, other.features, other.options, other.info,
-            run.folder / "out", true);
+      fresh.set_base_hash(base);
+      train(context, fresh, other.data,
+            {.validation = &other.validation,
+             .features = other.features,
+             .options = other.options,
+             .out = run.folder / "out",
+             .resume = true});
     });
   };
   CHECK(test::contains(refusal([](auto& other) { other.options.lr = 1e-3; }), "'lr'"));
   CHECK(test::contains(refusal([](auto& other) { other.options.seed = 5; }), "'seed'"));
   CHECK(test::contains(refusal([](auto& other) { other.options.best_by = BestBy::dice; }), "'best_by'"));
-  CHECK(test::contains(refusal([](auto& other) { other.info.base_hash = "?"; }), "'base_hash'"));
+  CHECK(test::contains(refusal([&](auto&) { base = "?"; }), "'base_hash'"));
+  base = test::base_hash;
   CHECK(test::contains(refusal([](auto& other) { other.options.schedule.kind = Schedule::cosine; }), "'epochs'"));
   CHECK(refusal([](auto&) {}) == "");  // more epochs of a constant rate; other folders with the same content
 
@@ -206,8 +213,12 @@ TEST_CASE("a run knows its data by content, and says what is another") {
     Context<Cpu> context(1);
     auto fresh = run.start();
     return test::message_of<MismatchError>([&] {
-      train(context, fresh, data, validates ? &validation : nullptr, run.features, run.options, run.info,
-            run.folder / "out", true);
+      train(context, fresh, data,
+            {.validation = validates ? &validation : nullptr,
+             .features = run.features,
+             .options = run.options,
+             .out = run.folder / "out",
+             .resume = true});
     });
   };
   const auto says = [](const std::string& message, const std::string& what) {

@@ -2,6 +2,7 @@
 
 // A training run of seconds: a very small model, a few images made here.
 
+#include <ssam/data/dataset.hpp>
 #include <ssam/train/trainer.hpp>
 
 #include "../small_model.hpp"
@@ -41,7 +42,6 @@ struct SmallRun {
   ssam::Manifest manifest;
   ssam::Dataset data, validation;
   ssam::TextFeatures features = ssam::TextFeatures::hashed(config.text_dim);
-  ssam::AdapterInfo info = small_info<Recipe>(config);
   ssam::TrainOptions options;
 
   explicit SmallRun(int images = 5)
@@ -54,13 +54,19 @@ struct SmallRun {
     options.seed = 4;
   }
 
-  ssam::SsamModel<float, ssam::Cpu, Recipe> start() const { return prepared_model<Recipe>(config); }
+  ssam::TextPromptedSam<float, ssam::Cpu, Recipe> start() const { return prepared_model<Recipe>(config); }
 
-  ssam::TrainResult run(ssam::SsamModel<float, ssam::Cpu, Recipe>& model, const std::string& out, bool resume = false,
-                        int threads = 1,
+  ssam::TrainResult run(ssam::TextPromptedSam<float, ssam::Cpu, Recipe>& model, const std::string& out,
+                        bool resume = false, int threads = 1,
                         const std::function<void(const ssam::TrainProgress&)>& progress = nullptr) const {
     ssam::Context<ssam::Cpu> context(threads);
-    return ssam::train(context, model, data, &validation, features, options, info, folder / out, resume, progress);
+    return ssam::train(context, model, data,
+                       {.validation = &validation,
+                        .features = features,
+                        .options = options,
+                        .out = folder / out,
+                        .resume = resume,
+                        .progress = progress});
   }
 };
 

@@ -50,11 +50,11 @@ TEST_CASE("a run leaves metrics, adapters and a state") {
   CHECK(info.best_loss == best);
   // The saved adapters are the model: "last" as it is now, "best" with the loss that was reported.
   auto last = run.start(), reloaded = run.start();
-  load_adapter(last, (run.folder / "out") / "last", read_adapter_info((run.folder / "out") / "last"), info.base_hash);
+  load_adapter(last, (run.folder / "out") / "last");
   CHECK(test::everything(last).tensors == test::everything(model).tensors);
-  load_adapter(reloaded, (run.folder / "out") / "best", info, info.base_hash);
+  load_adapter(reloaded, (run.folder / "out") / "best");
   Context<Cpu> context(1);
-  const Evaluation evaluation = evaluate(context, reloaded, run.validation, run.features, run.options.batch);
+  const Evaluation evaluation = evaluate(context, reloaded, run.validation, {.features = run.features});
   CHECK(evaluation.loss() == best);
   CHECK(evaluation.report.mean_dice() == result.best_dice);
   const auto& line = lines[static_cast<std::size_t>(result.best_epoch) - 1];
@@ -86,7 +86,7 @@ TEST_CASE("the best epoch is the first with the highest DSC, where that is asked
   Context<Cpu> context(1);
   const std::string message = test::message_of<ConfigError>([&] {
     auto fresh = run.start();
-    train(context, fresh, run.data, nullptr, run.features, run.options, run.info, run.folder / "blind", false);
+    train(context, fresh, run.data, {.features = run.features, .options = run.options, .out = run.folder / "blind"});
   });
   CHECK(test::contains(message, "without a validation set"));
 }
@@ -189,7 +189,7 @@ TEST_CASE("labels that stay together share their image and its changes") {
 
   // One image with both labels is what two samples drawn alike are.
   Context<Cpu> context(1);
-  Batch<float, Cpu> together(run.data, run.features, 1, 2), apart(run.data, run.features, 2, 1);
+  Batch<float, Cpu, Dataset> together(run.data, run.features, 1, 2), apart(run.data, run.features, 2, 1);
   const AugmentationSeed seed{.seed = 3, .epoch = 1};
   const std::vector<Index> image{2}, samples{4, 5};
   together.load(context, image, seed);
@@ -197,7 +197,8 @@ TEST_CASE("labels that stay together share their image and its changes") {
   CHECK(together.images().size() * 2 == apart.images().size());
   CHECK(
       std::equal(together.images().data(), together.images().data() + together.images().size(), apart.images().data()));
-  CHECK(std::equal(together.text().data(), together.text().data() + together.text().size(), apart.text().data()));
+  CHECK(std::equal(together.prompts().text.data(), together.prompts().text.data() + together.prompts().text.size(),
+                   apart.prompts().text.data()));
   CHECK(std::equal(together.masks().data(), together.masks().data() + together.masks().size(), apart.masks().data()));
 }
 
@@ -214,10 +215,11 @@ TEST_CASE("a single label trains what is evaluated: its equal texts have no stat
   options.batch = 5;
   auto model = run.start();
   Context<Cpu> context(1);
-  const auto result = train(context, model, data, nullptr, run.features, options, run.info, run.folder / "out", false);
+  const auto result =
+      train(context, model, data, {.features = run.features, .options = options, .out = run.folder / "out"});
   CHECK(test::contains(result.note, "single label"));
   CHECK(context.batch_statistics);
-  const double evaluated = evaluate(context, model, data, run.features, 5).loss();
+  const double evaluated = evaluate(context, model, data, {.features = run.features}).loss();
   CHECK(evaluated < 1.1 * result.train_loss);
   CHECK(evaluated > 0.5 * result.train_loss);
 }

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <ssam/adapt/bottleneck.hpp>
+#include <ssam/adapt/branch.hpp>
 #include <ssam/adapt/lora_linear.hpp>
+#include <ssam/adapt/qv_lora_linear.hpp>
 #include <ssam/adapt/svd_linear.hpp>
 #include <ssam/nn/linear.hpp>
 
@@ -9,33 +12,55 @@ namespace ssam::inline SSAM_ABI {
 /// Which parameters a recipe counts as its own: `paper` trains the layer norms of the encoder (neck included) and
 /// nothing of the decoder; `release` goes by the published code's naming rule (`norm*` of the encoder's blocks AND of
 /// the decoder's transformer, not the neck's).
-enum class Rule { paper, release };
+enum class Rule {
+  paper,   ///< as S-SAM's paper says
+  release  ///< as the published code does
+};
+
+/// "paper" or "release".
+constexpr const char* to_string(Rule rule) { return rule == Rule::paper ? "paper" : "release"; }
 
 /// A recipe says what stands at each site of the model and what is trained there. This one trains nothing; derive from
-/// it and override what differs. The member templates are linear-like layers (see Linear).
+/// it, give it a `name` and override what differs. Sites of linear layers take a LinearLayer, sites of branches a
+/// BranchLayer. Two sites are there only where a recipe declares them: `QkvLinear` and `ProjLinear`, the attention's
+/// two layers, each in place of `AttentionLinear`.
 struct FrozenRecipe {
-  static constexpr const char* name = "zero_shot";
+  static constexpr Rule rule = Rule::paper;  ///< of what is trained
 
-  /// qkv and proj of the encoder's attention; lin1 and lin2 of its MLP.
+  /// qkv and proj of the encoder's attention.
   template <class S, class D>
   using AttentionLinear = Linear<S, D, Frozen, Frozen>;
+  /// lin1 and lin2 of its MLPs.
   template <class S, class D>
   using MlpLinear = Linear<S, D, Frozen, Frozen>;
-  /// The patch embedding and the neck's two convolutions, as layers over im2col patches (the neck has no biases).
+  /// The patch embedding, as a layer over im2col patches.
   template <class S, class D>
   using PatchLinear = Linear<S, D, Frozen, Frozen>;
+  /// The neck's two convolutions, as layers over im2col patches, without biases.
   template <class S, class D>
   using NeckLinear = Linear<S, D, Frozen, Absent>;
   /// Projections and MLPs of the decoder's two-way transformer.
   template <class S, class D>
   using DecoderLinear = Linear<S, D, Frozen, Frozen>;
 
-  using PositionalEmbedding = Frozen;
-  using RelativePositions = Frozen;
-  using BlockNorm = Frozen;
-  using NeckNormWeight = Frozen;
-  using NeckNormBias = Frozen;
-  using TextAffine = Frozen;
+  /// Behind the attention, on proj's answer.
+  template <class S, class D>
+  using AttentionBranch = NoBranch<S, D>;
+  /// Beside the MLP, on its input (behind norm2).
+  template <class S, class D>
+  using ParallelMlpBranch = NoBranch<S, D>;
+  /// Behind the MLP, on its answer.
+  template <class S, class D>
+  using SerialMlpBranch = NoBranch<S, D>;
+
+  using PositionalEmbedding = Frozen;  ///< of the encoder's grid
+  using RelativePositions = Frozen;    ///< rel_pos_h and rel_pos_w of the encoder's attention
+  using BlockNorm = Frozen;            ///< norm1 and norm2 of the encoder's blocks
+  using NeckNormWeight = Frozen;       ///< scales of the neck's two norms
+  using NeckNormBias = Frozen;         ///< their shifts
+  using TextAffine = Frozen;           ///< the whole text affine layer
+  /// Everything of the prompt encoder. Training with labels gives only its no-mask embedding a gradient.
+  using PromptEncoder = Frozen;
   /// The two-way transformer's norms.
   using DecoderNorm = Frozen;
   /// Tokens, upscaling and the hypernetwork of the single mask.
@@ -47,43 +72,50 @@ struct FrozenRecipe {
   static constexpr bool published_without_padding = false;
 };
 
+/// The adapters that come with the library.
 namespace recipes {
 
-using ZeroShot = FrozenRecipe;
+/// SAM as it is.
+struct ZeroShot : FrozenRecipe {
+  static constexpr const char* name = "zero_shot";  ///< in files
+  static constexpr bool zero_shot = true;           ///< the model asks for it where nothing is trained
+};
 
 /// What S-SAM trains beside its singular values, and the LoRA baseline beside its low-rank factors.
-template <Rule rule>
+template <Rule which>
 struct NormsPositionsText : FrozenRecipe {
-  using PositionalEmbedding = Trained;
-  using BlockNorm = Trained;
-  using NeckNormWeight = std::conditional_t<rule == Rule::paper, Trained, Frozen>;
-  using NeckNormBias = NeckNormWeight;
-  using DecoderNorm = std::conditional_t<rule == Rule::release, Trained, Frozen>;
-  using TextAffine = Trained;
+  static constexpr Rule rule = which;                                               ///< of the norms
+  using PositionalEmbedding = Trained;                                              ///< with both rules
+  using BlockNorm = Trained;                                                        ///< with both rules
+  using NeckNormWeight = std::conditional_t<rule == Rule::paper, Trained, Frozen>;  ///< by the paper only
+  using NeckNormBias = NeckNormWeight;                                              ///< as their scales
+  using DecoderNorm = std::conditional_t<rule == Rule::release, Trained, Frozen>;   ///< by the published code only
+  using TextAffine = Trained;                                                       ///< it has no pretrained weights
 };
 
 /// S-SAM (MICCAI 2024): scale and shift of every singular value of the encoder's blocks and neck, layer norms,
 /// positional embedding, TAL.
 template <Rule rule = Rule::paper>
 struct SSam : NormsPositionsText<rule> {
-  static constexpr const char* name = "ssam";
+  static constexpr const char* name = "ssam";  ///< in files
   template <class S, class D>
-  using AttentionLinear = SVDLinear<S, D>;
+  using AttentionLinear = SVDLinear<S, D>;  ///< qkv and proj
   template <class S, class D>
-  using MlpLinear = SVDLinear<S, D>;
+  using MlpLinear = SVDLinear<S, D>;  ///< lin1 and lin2
   template <class S, class D>
-  using NeckLinear = SVDLinear<S, D, Absent>;
+  using NeckLinear = SVDLinear<S, D, Absent>;  ///< both convolutions
 };
 
 /// LoRA. paper: on the encoder's linear layers; release: on the neck's convolutions too.
 template <int Rank = 4, Rule rule = Rule::paper>
-struct Lora : NormsPositionsText<rule> {
-  static constexpr const char* name = "lora";
-  static constexpr bool published_without_padding = true;
+struct LoRA : NormsPositionsText<rule> {
+  static constexpr const char* name = "lora";              ///< in files
+  static constexpr bool published_without_padding = true;  ///< in the neck, see SamVariant
   template <class S, class D>
-  using AttentionLinear = LoRALinear<S, D, Rank>;
+  using AttentionLinear = LoRALinear<S, D, Rank>;  ///< qkv and proj
   template <class S, class D>
-  using MlpLinear = LoRALinear<S, D, Rank>;
+  using MlpLinear = LoRALinear<S, D, Rank>;  ///< lin1 and lin2
+  /// Both convolutions by the published code; frozen by the paper.
   template <class S, class D>
   using NeckLinear =
       std::conditional_t<rule == Rule::release, LoRALinear<S, D, Rank, Absent>, Linear<S, D, Frozen, Absent>>;
@@ -92,42 +124,79 @@ struct Lora : NormsPositionsText<rule> {
 /// AdaptiveSAM's bias tuning: every bias of the encoder, norms, positional embedding, the mask decoder, TAL.
 template <Rule rule = Rule::paper>
 struct BiasTuning : NormsPositionsText<rule> {
-  static constexpr const char* name = "bias_tuning";
+  static constexpr const char* name = "bias_tuning";  ///< in files
   template <class S, class D>
-  using AttentionLinear = Linear<S, D, Frozen, Trained>;
+  using AttentionLinear = Linear<S, D, Frozen, Trained>;  ///< biases only
   template <class S, class D>
-  using MlpLinear = Linear<S, D, Frozen, Trained>;
+  using MlpLinear = Linear<S, D, Frozen, Trained>;  ///< biases only
   template <class S, class D>
-  using PatchLinear = Linear<S, D, Frozen, Trained>;
+  using PatchLinear = Linear<S, D, Frozen, Trained>;  ///< bias only
   template <class S, class D>
-  using DecoderLinear = Linear<S, D, Trained, Trained>;
-  using NeckNormBias = Trained;
-  using DecoderNorm = Trained;
-  using DecoderMask = Trained;
+  using DecoderLinear = Linear<S, D, Trained, Trained>;  ///< all of the transformer
+  using NeckNormBias = Trained;                          ///< the neck's only biases
+  using DecoderNorm = Trained;                           ///< the transformer's norms
+  using DecoderMask = Trained;                           ///< tokens, upscaling, the single mask's hypernetwork
+  /// The other masks' and the IoU head.
   using DecoderMultimask = std::conditional_t<rule == Rule::release, Trained, Frozen>;
 };
 
 /// Every weight of the image encoder and of the decoder's single-mask path, and TAL.
 template <Rule rule = Rule::paper>
 struct FullFineTuning : BiasTuning<rule> {
-  static constexpr const char* name = "full_fine_tuning";
+  static constexpr const char* name = "full_fine_tuning";  ///< in files
   template <class S, class D>
-  using AttentionLinear = Linear<S, D, Trained, Trained>;
+  using AttentionLinear = Linear<S, D, Trained, Trained>;  ///< weights and biases
   template <class S, class D>
-  using MlpLinear = Linear<S, D, Trained, Trained>;
+  using MlpLinear = Linear<S, D, Trained, Trained>;  ///< weights and biases
   template <class S, class D>
-  using PatchLinear = Linear<S, D, Trained, Trained>;
+  using PatchLinear = Linear<S, D, Trained, Trained>;  ///< weight and bias
   template <class S, class D>
-  using NeckLinear = Linear<S, D, Trained, Absent>;
-  using RelativePositions = Trained;
-  using NeckNormWeight = Trained;
+  using NeckLinear = Linear<S, D, Trained, Absent>;  ///< weights
+  using RelativePositions = Trained;                 ///< both tables of every block
+  using NeckNormWeight = Trained;                    ///< with both rules
 };
 
 /// Layer norms and TAL only.
 template <Rule rule = Rule::paper>
 struct LayerNormTuning : NormsPositionsText<rule> {
-  static constexpr const char* name = "layer_norm_tuning";
-  using PositionalEmbedding = Frozen;
+  static constexpr const char* name = "layer_norm_tuning";  ///< in files
+  using PositionalEmbedding = Frozen;                       ///< as SAM's
+};
+
+/// Medical SAM Adapter (2D): a bottleneck in series behind every attention and one beside every MLP (times one half) of
+/// the encoder, and the mask decoder; here with label names for prompts, so with TAL. paper: of the decoder what a
+/// single mask's loss reaches; release: all of it, as the published code asks for.
+template <Rule which = Rule::paper>
+struct MedSA : FrozenRecipe {
+  static constexpr const char* name = "med_sa";  ///< in files
+  static constexpr Rule rule = which;            ///< of the decoder
+  template <class S, class D>
+  using AttentionBranch = Bottleneck<S, D>;  ///< Space_Adapter
+  template <class S, class D>
+  using ParallelMlpBranch = Bottleneck<S, D, 4, std::ratio<1, 2>>;  ///< MLP_Adapter
+  template <class S, class D>
+  using DecoderLinear = Linear<S, D, Trained, Trained>;  ///< all of the transformer
+  using DecoderNorm = Trained;                           ///< its norms
+  using DecoderMask = Trained;                           ///< tokens, upscaling, the single mask's hypernetwork
+  using DecoderMultimask = std::conditional_t<which == Rule::release, Trained, Frozen>;  ///< the other masks'
+  using TextAffine = Trained;                                                            ///< labels are prompts here
+};
+
+/// SAMed: LoRA on q and v of the encoder's attention, the prompt encoder and the mask decoder; here with label names
+/// for prompts, so with TAL. paper and release as of MedSA.
+template <int Rank = 4, Rule which = Rule::paper>
+struct SAMed : FrozenRecipe {
+  static constexpr const char* name = "samed";  ///< in files
+  static constexpr Rule rule = which;           ///< of the decoder
+  template <class S, class D>
+  using QkvLinear = QvLoRALinear<S, D, Rank>;  ///< q and v only
+  template <class S, class D>
+  using DecoderLinear = Linear<S, D, Trained, Trained>;  ///< all of the transformer
+  using PromptEncoder = Trained;                         ///< its no-mask embedding is reached
+  using DecoderNorm = Trained;                           ///< the transformer's norms
+  using DecoderMask = Trained;                           ///< tokens, upscaling, the single mask's hypernetwork
+  using DecoderMultimask = std::conditional_t<which == Rule::release, Trained, Frozen>;  ///< the other masks'
+  using TextAffine = Trained;                                                            ///< labels are prompts here
 };
 
 }  // namespace recipes

@@ -13,40 +13,48 @@ struct SvdFactors {
 };
 
 /// S-SAM's layer: y = x W'^T + b with W' = U diag(relu(scale * s + shift)) Vt, where only scale (1 at the start) and
-/// shift (0) are trained. Source: S-SAM (MICCAI 2024). Interface: see Linear.
+/// shift (0) are trained. Source: S-SAM (MICCAI 2024). A LinearLayer.
 ///
 /// After `prepare` the layer holds the factors instead of the weight; `merge` turns it back into a plain weight.
 template <class Scalar, class Device, class BiasTraining = Frozen>
 class SVDLinear {
  public:
-  using Matrix = MatrixView<Scalar, Device>;
-  using ConstMatrix = MatrixView<const Scalar, Device>;
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
+  using Matrix = MatrixView<Scalar, Device>;             ///< a matrix to write
+  using ConstMatrix = MatrixView<const Scalar, Device>;  ///< a matrix to read
+  using View = TensorView<Scalar, Device>;               ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;    ///< a tensor to read
+  using Factors = SvdFactors<Scalar, Device>;            ///< of the frozen weight
   /// How W' is applied; see `cheaper_form`.
-  enum class Form { automatic, factored, merged };
+  enum class Form {
+    automatic,  ///< the cheaper one for the input's number of rows
+    factored,   ///< by its factors: ((x V) diag(s')) U^T
+    merged      ///< W' is multiplied out first
+  };
+  /// What forward leaves for backward.
   struct Record {
-    ConstMatrix x;        // merged form only
-    ConstView projected;  // factored form: x V, [N, r]
-    ConstView weight;     // merged form: W'
-    ConstView singular;   // relu(scale * s + shift), [r]
+    ConstMatrix x;        ///< merged form only, [N, in]
+    ConstView projected;  ///< factored form only: x V, [N, r]
+    ConstView weight;     ///< merged form only: W' [out, in]
+    ConstView singular;   ///< s' = relu(scale * s + shift), [r]; empty where the layer holds a plain weight
   };
 
-  constexpr SVDLinear() = default;
+  constexpr SVDLinear() = default;  ///< empty, to be assigned
+  /// `weight_shape`: [out, in] or [out, kh, kw, in].
   constexpr explicit SVDLinear(const Shape& weight_shape)
       : weight(weight_shape),
         bias(Shape{weight_shape[0]}),
         scale(Shape{rank_of(weight_shape)}),
         shift(Shape{rank_of(weight_shape)}) {}
 
-  /// Both forms give the same result; per training step they cost (multiply-adds, N rows, W is m x k, r = min(m, k)):
-  /// factored 2 N r (m + k), merged 3 N m k + 2 r m k. Factored wins for every clearly rectangular layer (qkv, MLP),
-  /// and for square ones below about N = 2 m.
+  /// Both forms give the same result; per training step they cost (multiply-adds, `n` rows, W is `m` x `k`, r = min(m,
+  /// k)): factored 2 n r (m + k), merged 3 n m k + 2 r m k. Factored wins for every clearly rectangular layer (qkv,
+  /// MLP), and for square ones below about n = 2 m.
   static Form cheaper_form(Index n, Index m, Index k) {
     const Index r = std::min(m, k);
     return 2 * n * r * (m + k) <= 3 * n * m * k + 2 * r * m * k ? Form::factored : Form::merged;
   }
 
+  /// x [N, in] -> y [N, out], by the factors where there are any, else by the plain weight.
   void forward(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
     record = {};
     if (!prepared()) {
@@ -64,6 +72,7 @@ class SVDLinear {
     }
   }
 
+  /// dy [N, out]. Adds to the gradients of scale, shift and a trained bias; overwrites dx [N, in] unless it is empty.
   /// Throws Error when the layer was merged: a merged weight has no singular values to train.
   void backward(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx) {
     if (!prepared()) throw Error("an SVD layer that was merged (or never prepared) cannot be trained");
@@ -75,33 +84,38 @@ class SVDLinear {
     } else {
       backward_merged(context, record, dy, dx, dsingular);
     }
-    ops::singular_values_backward<Scalar>(context, factors.s, record.singular, dsingular, scale.grad_accumulator(),
-                                          shift.grad_accumulator());
-    if constexpr (BiasTraining::trained) ops::sum_rows<Scalar>(context, dy, bias.grad_accumulator());
+    ops::singular_values_backward<Scalar>(context, factors.s, record.singular, dsingular, scale.ensure_grad(),
+                                          shift.ensure_grad());
+    if constexpr (BiasTraining::trained) ops::sum_rows<Scalar>(context, dy, bias.ensure_grad());
   }
 
+  /// The layer's answer [out] to a row of zeros; empty without a bias.
   ConstView bias_view() const {
     if constexpr (BiasTraining::present) return bias.value;
     return {};
   }
-  View bias_grad() { return bias.grad_accumulator(); }
+  /// Where to add the gradient of bias_view(); empty where it is not trained.
+  View bias_grad() { return bias.ensure_grad(); }
 
+  /// Whether the layer holds factors.
   bool prepared() const { return !factors.s.empty(); }
+  /// Elements of the weight that `prepare` is to factor; 0 where it has nothing to do.
+  Index preparation_cost() const { return prepared() ? 0 : weight.value.size(); }
 
   /// Factors the weight and lets go of it. Does nothing when factors are there already (from a cache).
   void prepare(Context<Device>& context) {
     if (prepared()) return;
     const Matrix matrix = weight.value.view().matrix(weight.value.dim(0));
     const Index r = std::min(matrix.rows, matrix.cols);
-    SvdFactors<Scalar, Device> fresh{Tensor<Scalar, Device>(Shape{matrix.rows, r}), Tensor<Scalar, Device>(Shape{r}),
-                                     Tensor<Scalar, Device>(Shape{r, matrix.cols})};
+    Factors fresh{Tensor<Scalar, Device>(Shape{matrix.rows, r}), Tensor<Scalar, Device>(Shape{r}),
+                  Tensor<Scalar, Device>(Shape{r, matrix.cols})};
     ops::svd<Scalar>(context, weight.value.view().reshape({matrix.rows, matrix.cols}), fresh.u.view(), fresh.s.view(),
                      fresh.vt.view());
     set_factors(std::move(fresh));
   }
 
-  /// Takes factors computed earlier for exactly this weight.
-  void set_factors(SvdFactors<Scalar, Device>&& ready) {
+  /// Takes the factors `ready`, computed earlier for exactly this weight, and lets go of the weight.
+  void set_factors(Factors&& ready) {
     weight_shape_ = weight.value.shape();
     factors = std::move(ready);
     weight.value = {};
@@ -125,6 +139,8 @@ class SVDLinear {
     shift.value = Tensor<Scalar, Device>(shift.value.shape());
   }
 
+  /// weight and bias by the layer's own names, trainable_scale and trainable_shift (S-SAM's published code). The
+  /// factors are no parameters.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     const bool convolution = self.weight.value.shape().rank() == 4 || self.weight_shape_.rank() == 4;
@@ -134,12 +150,12 @@ class SVDLinear {
     visitor.parameter("trainable_shift", self.shift, Group::singular_values);
   }
 
-  Parameter<Scalar, Device, Frozen> weight;
-  Parameter<Scalar, Device, BiasTraining> bias;
-  Parameter<Scalar, Device, Trained> scale;
-  Parameter<Scalar, Device, Trained> shift;
-  SvdFactors<Scalar, Device> factors;
-  Form form = Form::automatic;
+  Parameter<Scalar, Device, Frozen> weight;      ///< W [out, in] or [out, kh, kw, in]; empty while there are factors
+  Parameter<Scalar, Device, BiasTraining> bias;  ///< [out]
+  Parameter<Scalar, Device, Trained> scale;      ///< [r], 1 at the start
+  Parameter<Scalar, Device, Trained> shift;      ///< [r], 0 at the start
+  Factors factors;                               ///< of W; empty before `prepare` and after `merge`
+  Form form = Form::automatic;                   ///< how W' is applied
 
  private:
   static constexpr Index rank_of(const Shape& shape) { return std::min(shape[0], shape.elements() / shape[0]); }
@@ -148,15 +164,15 @@ class SVDLinear {
     WorkspaceScope<Device> scope(context);
     const View scaled_u = allocate<Scalar>(context, factors.u.shape());
     ops::multiply_row<Scalar>(context, factors.u.view().matrix(), singular, scaled_u.matrix());
-    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, scaled_u.matrix(), factors.vt.view().matrix(),
-                          out.matrix(factors.u.dim(0)));
+    ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::no, scaled_u.matrix(), factors.vt.view().matrix(),
+                        out.matrix(factors.u.dim(0)));
   }
 
   void forward_factored(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
     const View projected = allocate<Scalar>(context, {x.rows, factors.s.dim(0)});
     record.projected = projected;
-    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, x, factors.vt.view().matrix(),
-                          projected.matrix());
+    ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::yes, x, factors.vt.view().matrix(),
+                        projected.matrix());
     WorkspaceScope<Device> scope(context);
     const View scaled_u = allocate<Scalar>(context, factors.u.shape());
     ops::multiply_row<Scalar>(context, factors.u.view().matrix(), record.singular, scaled_u.matrix());
@@ -174,27 +190,37 @@ class SVDLinear {
   // d singular[i] = sum over rows of (dy U)[., i] * (x V)[., i];  dx = ((dy U) * singular) Vt
   void backward_factored(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx, View dsingular) {
     const View g = allocate<Scalar>(context, {dy.rows, factors.s.dim(0)});
-    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, dy, std::as_const(factors.u).view().matrix(),
-                          g.matrix());
+    ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::no, dy, std::as_const(factors.u).view().matrix(),
+                        g.matrix());
     ops::dot_rows<Scalar>(context, g.matrix(), record.projected.matrix(), dsingular);
     if (dx.empty()) return;
     ops::multiply_row<Scalar>(context, g.matrix(), record.singular, g.matrix());
-    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, g.matrix(), std::as_const(factors.vt).view().matrix(),
-                          dx);
+    ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::no, g.matrix(),
+                        std::as_const(factors.vt).view().matrix(), dx);
   }
 
   // dW' = dy^T x, d singular[i] = u_i^T dW' v_i;  dx = dy W'
   void backward_merged(Context<Device>& context, const Record& record, ConstMatrix dy, Matrix dx, View dsingular) {
     const View dweight = allocate<Scalar>(context, record.weight.shape());
-    ops::multiply<Scalar>(context, ops::Op::transpose, ops::Op::none, dy, record.x, dweight.matrix());
+    ops::matmul<Scalar>(context, ops::Transpose::yes, ops::Transpose::no, dy, record.x, dweight.matrix());
     const View dweight_v = allocate<Scalar>(context, factors.u.shape());
-    ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, dweight.matrix(),
-                          std::as_const(factors.vt).view().matrix(), dweight_v.matrix());
+    ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::yes, dweight.matrix(),
+                        std::as_const(factors.vt).view().matrix(), dweight_v.matrix());
     ops::dot_rows<Scalar>(context, factors.u.view().matrix(), dweight_v.matrix(), dsingular);
-    if (!dx.empty()) ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, dy, record.weight.matrix(), dx);
+    if (!dx.empty())
+      ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::no, dy, record.weight.matrix(), dx);
   }
 
   Shape weight_shape_;
+};
+
+/// A layer that computes with factors of its weight, which can be kept beside a checkpoint.
+template <class Layer>
+concept FactoredLayer = requires(std::remove_cvref_t<Layer>& layer,
+                                 typename std::remove_cvref_t<Layer>::Factors factors) {
+  layer.set_factors(std::move(factors));
+  { layer.prepared() } -> std::convertible_to<bool>;
+  { layer.factors } -> std::convertible_to<const typename std::remove_cvref_t<Layer>::Factors&>;
 };
 
 }  // namespace ssam::inline SSAM_ABI

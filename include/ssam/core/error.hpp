@@ -1,9 +1,11 @@
 #pragma once
 
+#include <memory>
 #include <ssam/core/version.hpp>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace ssam::inline SSAM_ABI {
 
@@ -47,7 +49,22 @@ class FormatError : public Error {
 
 /// Two shapes do not fit; a programming error inside a model, a wrong file at its border.
 class ShapeError : public Error {
+ public:
   using Error::Error;
+  /// Of an op: its `operands` are the addresses of the tensors that it was given, see naming_layers.
+  ShapeError(const ErrorText& text, std::vector<const void*> operands)
+      : Error(text), op_(std::make_shared<const Op>(Op{text, std::move(operands)})) {}
+  /// What an op said; null for errors of others, and once a layer is named.
+  const ErrorText* text() const { return op_ ? &op_->text : nullptr; }
+  /// Addresses of the tensors that the op was given.
+  std::vector<const void*> operands() const { return op_ ? op_->operands : std::vector<const void*>{}; }
+
+ private:
+  struct Op {
+    ErrorText text;
+    std::vector<const void*> operands;
+  };
+  std::shared_ptr<const Op> op_;  // shared: copying an exception must not throw
 };
 
 /// A configuration, manifest or argument holds a value that cannot be used.

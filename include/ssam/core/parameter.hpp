@@ -1,24 +1,39 @@
 #pragma once
 
 #include <ssam/core/tensor.hpp>
+#include <type_traits>
 
 namespace ssam::inline SSAM_ABI {
 
-/// Trainability is a type: a Frozen parameter has no gradient, a Trained one has, an Absent one does not exist at all.
+/// Trainability is a type: a Frozen parameter has no gradient, a Trained one has. Tracked is what training changes
+/// without a gradient (the running statistics of a batch norm), an Absent parameter does not exist at all.
 struct Frozen {
   static constexpr bool trained = false;  ///< no gradient
+  static constexpr bool tracked = false;  ///< training does not change it
   static constexpr bool present = true;   ///< it has a value
 };
 /// With a gradient: the optimiser changes it.
 struct Trained {
-  static constexpr bool trained = true;  ///< it has a gradient
-  static constexpr bool present = true;  ///< it has a value
+  static constexpr bool trained = true;   ///< it has a gradient
+  static constexpr bool tracked = false;  ///< the optimiser changes it, nothing else
+  static constexpr bool present = true;   ///< it has a value
+};
+/// Without a gradient, but changed in training.
+struct Tracked {
+  static constexpr bool trained = false;  ///< no gradient
+  static constexpr bool tracked = true;   ///< a forward pass in training changes it
+  static constexpr bool present = true;   ///< it has a value
 };
 /// No tensor at all, as a bias that a layer does not have.
 struct Absent {
   static constexpr bool trained = false;  ///< no gradient
+  static constexpr bool tracked = false;  ///< training does not change it
   static constexpr bool present = false;  ///< no value
 };
+
+/// Whether training changes a parameter of type P: what an adapter's file and the state of a run hold.
+template <class P>
+inline constexpr bool changes_in_training = std::remove_cvref_t<P>::trained || std::remove_cvref_t<P>::tracked;
 
 /// What a parameter is, for counting and for optimiser groups.
 enum class Group {
@@ -26,11 +41,26 @@ enum class Group {
   biases,           ///< of linear layers and convolutions
   norms,            ///< scale and shift of layer and batch norms
   positional,       ///< position embeddings and relative position tables
-  singular_values,  ///< an adapter's scale and shift of singular values
-  low_rank,         ///< an adapter's two factors of LoRA
-  text_affine,      ///< S-SAM's text affine layer
+  singular_values,  ///< an adapter's: scale and shift of singular values
+  low_rank,         ///< an adapter's: the two factors of LoRA
+  bottleneck,       ///< an adapter's: a small network of its own
   buffer,           ///< no parameter: a constant or a running statistic
-  counter,          ///< no parameter: a whole number
+  counter           ///< no parameter: a whole number
+};
+
+/// Whether a parameter of this group was added by an adapter: a plain checkpoint does not have it.
+constexpr bool is_adapter(Group group) {
+  return group == Group::singular_values || group == Group::low_rank || group == Group::bottleneck;
+}
+/// Whether a tensor of this group is no parameter at all.
+constexpr bool is_buffer(Group group) { return group == Group::buffer || group == Group::counter; }
+
+/// The part of a model that a parameter belongs to, as far as counts and checkpoints tell parts apart. A layer that
+/// declares a `static constexpr Part part` says it for itself and all that is inside it.
+enum class Part {
+  backbone,    ///< all that is none of the others
+  decoder,     ///< SAM's mask decoder
+  text_affine  ///< S-SAM's text affine layer
 };
 
 /// How a parameter lies in a checkpoint, where that differs from ours (ours is channels last).
@@ -53,10 +83,22 @@ struct Parameter<Scalar, Device, Frozen> : Frozen {
   /// A value of zeros of this shape.
   constexpr explicit Parameter(const Shape& shape) : value(shape) {}
   /// A frozen parameter wants no gradient: always the empty view.
-  TensorView<Scalar, Device> grad_accumulator() { return {}; }
+  TensorView<Scalar, Device> ensure_grad() { return {}; }
 };
 
-/// A value that training changes.
+/// As a frozen one.
+template <class Scalar, class Device>
+struct Parameter<Scalar, Device, Tracked> : Tracked {
+  Tensor<Scalar, Device> value;  ///< row-major, channels last
+
+  constexpr Parameter() = default;  ///< of no elements, to be assigned
+  /// A value of zeros of this shape.
+  constexpr explicit Parameter(const Shape& shape) : value(shape) {}
+  /// Always the empty view.
+  TensorView<Scalar, Device> ensure_grad() { return {}; }
+};
+
+/// A value with a gradient.
 template <class Scalar, class Device>
 struct Parameter<Scalar, Device, Trained> : Trained {
   Tensor<Scalar, Device> value;  ///< row-major, channels last
@@ -70,7 +112,7 @@ struct Parameter<Scalar, Device, Trained> : Trained {
   constexpr explicit Parameter(const Shape& shape) : value(shape) {}
 
   /// The gradient to add to; allocated (zero) at its first use.
-  TensorView<Scalar, Device> grad_accumulator() {
+  TensorView<Scalar, Device> ensure_grad() {
     if (grad.empty()) grad = Tensor<Scalar, Device>(value.shape());
     reached = true;
     return grad.view();
@@ -84,7 +126,7 @@ struct Parameter<Scalar, Device, Absent> : Absent {
   /// Nothing: the shape is not looked at.
   constexpr explicit Parameter(const Shape&) {}
   /// Always the empty view.
-  TensorView<Scalar, Device> grad_accumulator() { return {}; }
+  TensorView<Scalar, Device> ensure_grad() { return {}; }
 };
 
 }  // namespace ssam::inline SSAM_ABI

@@ -25,6 +25,16 @@ class Path {
   constexpr void push(Index number) { push(Segment{nullptr, number}); }
   /// Goes out of the innermost segment.
   constexpr void pop() { --depth_; }
+  /// The part that the layers on the way here say they belong to.
+  constexpr Part part() const { return part_; }
+  /// Calls f() as inside a layer of this type.
+  template <class Layer, class F>
+  constexpr void inside(const F& f) {
+    const Part outer = part_;
+    if constexpr (requires { Layer::part; }) part_ = Layer::part;
+    f();
+    part_ = outer;
+  }
   /// Number of segments.
   constexpr int depth() const { return depth_; }
   /// Segment `i`, 0 is the outermost.
@@ -52,6 +62,7 @@ class Path {
   }
   Segment segments_[max_depth] = {};
   int depth_ = 0;
+  Part part_ = Part::backbone;
 };
 
 /// The visitor that every layer's `visit(self, visitor)` talks to. Calls `leaf(path, parameter, group, layout)` for
@@ -77,7 +88,7 @@ class Walker {
   template <class Layer>
   constexpr void child(const char* name, Layer& layer) {
     path_.push(name);
-    std::remove_const_t<Layer>::visit(layer, *this);
+    inlined(layer);
     path_.pop();
   }
 
@@ -87,8 +98,7 @@ class Walker {
     path_.push(name);
     for (Index i = 0; i < static_cast<Index>(layers.size()); ++i) {
       path_.push(i);
-      auto& layer = layers[static_cast<std::size_t>(i)];
-      std::remove_cvref_t<decltype(layer)>::visit(layer, *this);
+      inlined(layers[static_cast<std::size_t>(i)]);
       path_.pop();
     }
     path_.pop();
@@ -97,7 +107,8 @@ class Walker {
   /// The layer's parameters under the current name (a wrapper that has none of its own).
   template <class Layer>
   constexpr void inlined(Layer& layer) {
-    std::remove_const_t<Layer>::visit(layer, *this);
+    using Type = std::remove_const_t<Layer>;
+    path_.template inside<Type>([&] { Type::visit(layer, *this); });
   }
 
  private:

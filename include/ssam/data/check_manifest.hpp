@@ -5,7 +5,7 @@
 #include <map>
 #include <optional>
 #include <ssam/core/error.hpp>
-#include <ssam/data/label_masks.hpp>
+#include <ssam/data/load_label_masks.hpp>
 #include <ssam/io/content_hash.hpp>
 #include <string>
 #include <utility>

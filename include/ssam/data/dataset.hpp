@@ -7,26 +7,16 @@
 #include <optional>
 #include <ssam/core/error.hpp>
 #include <ssam/core/random.hpp>
-#include <ssam/data/label_masks.hpp>
+#include <ssam/data/augment.hpp>
+#include <ssam/data/file.hpp>
+#include <ssam/data/load_label_masks.hpp>
+#include <ssam/data/sample_source.hpp>
+#include <ssam/io/content_hash.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace ssam::inline SSAM_ABI {
-
-/// One training or evaluation sample: an image of a split and the label asked for.
-struct Sample {
-  Index item = 0;                                  ///< number of the image within the split
-  Index label = 0;                                 ///< index of the label
-  bool operator==(const Sample&) const = default;  ///< member by member
-};
-
-/// What decides the random changes of a sample, together with its index.
-struct AugmentationSeed {
-  std::uint64_t seed = 0;   ///< of the training
-  std::uint64_t epoch = 0;  ///< number of the pass over the data
-  Index like = -1;          ///< change the sample as this other one would be (labels of one image that stay together)
-};
 
 /// The samples of one split: every image with every label of the set, absent labels included (blank mask). Sample i is
 /// item i / labels with label i % labels, in the order of the manifest. All const members may be called from many
@@ -65,18 +55,16 @@ class Dataset {
   const Preparation& preparation() const { return preparation_; }
 
   /// Sample `i`. Throws ShapeError outside [0, size()).
-  Sample sample(Index i) const {
-    if (i < 0 || i >= size()) {
-      throw ShapeError(ErrorText{
-          .what = "no such sample", .expected = "0.." + std::to_string(size() - 1), .found = std::to_string(i)});
-    }
-    const auto count = static_cast<Index>(labels().size());
-    return {i / count, i % count};
-  }
+  Sample sample(Index i) const { return detail::numbered_sample(i, items(), static_cast<Index>(labels().size())); }
   /// Name of sample `i`'s label. Throws as sample().
   const std::string& label_name(Index i) const { return labels()[static_cast<std::size_t>(sample(i).label)]; }
   /// The manifest's entry of item `index` (of `sample(i).item`).
   const ManifestItem& item(Index index) const { return manifest_.items[items_[static_cast<std::size_t>(index)]]; }
+
+  /// The file of the image of item `index`.
+  std::string item_name(Index index) const { return item(index).image.string(); }
+  /// The file of all masks of item `index`; "" where each label has its own.
+  std::string mask_name(Index index) const { return item(index).mask.string(); }
 
   /// Writes sample i: the normalised, padded image [image_size, image_size, 3] and its mask [image_size, image_size] of
   /// 0 and 1 (with soft masks, of the covered fractions). Without `augmentation` as stored; with it, changed by the
@@ -84,24 +72,12 @@ class Dataset {
   /// wanted. Throws as `load_image`.
   void load(Index i, const std::optional<AugmentationSeed>& augmentation, float* image_hwc, float* mask_hw) const {
     const Sample wanted = sample(i);
-    const std::shared_ptr<const Item> item = fetch(wanted.item);
-    const Mask& stored = item->masks[static_cast<std::size_t>(wanted.label)];
-    Mask mask = stored.values.empty() ? Mask(item->image.height, item->image.width) : stored;
-    if (augmentation) {
-      Random random(augmentation->seed,
-                    augmentation->epoch * static_cast<std::uint64_t>(size()) +
-                        static_cast<std::uint64_t>(augmentation->like < 0 ? i : augmentation->like));
-      Image image = item->image;
+    const auto change = [&](Image& image, Mask& mask) {
+      Random random = detail::augmentation_random(*augmentation, i, size());
       apply(draw_augmentation(manifest_.augment, random), image, mask);
-      if (image_hwc != nullptr) normalize_and_pad(image, image_size_, preparation_, image_hwc);
-    } else if (image_hwc != nullptr) {
-      normalize_and_pad(item->image, image_size_, preparation_, image_hwc);
-    }
-    if (mask_hw == nullptr) return;
-    std::fill_n(mask_hw, image_size_ * image_size_, 0.0f);
-    for (Index y = 0; y < mask.height; ++y) {
-      for (Index x = 0; x < mask.width; ++x) mask_hw[y * image_size_ + x] = mask_target(mask.at(y, x), preparation_);
-    }
+    };
+    detail::write_sample(*fetch(wanted.item), wanted.label, image_size_, preparation_, augmentation.has_value(), change,
+                         image_hwc, mask_hw);
   }
 
   /// Size of an item's image on disk. Throws as `load_image`.
@@ -120,15 +96,7 @@ class Dataset {
   }
 
  private:
-  /// An item, prepared but not padded.
-  struct Item {
-    Image image;
-    std::vector<Mask> masks;  ///< one per label, an empty one where the label is absent
-    ImageSize original;
-    int orientation = 1;
-  };
-
-  std::shared_ptr<const Item> fetch(Index index) const {
+  std::shared_ptr<const detail::PreparedItem> fetch(Index index) const {
     const auto place = static_cast<std::size_t>(index);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
@@ -136,17 +104,16 @@ class Dataset {
     }
     ImageNotes notes;
     const Image image = load_image(item(index).image, preparation_.intensity, &notes);
-    auto decoded = std::make_shared<Item>();
+    auto decoded = std::make_shared<detail::PreparedItem>();
     decoded->original = {image.height, image.width};
     decoded->orientation = notes.orientation;
     decoded->image = prepare_image(image, image_size_, preparation_);
-    std::size_t bytes = decoded->image.rgb.size();
     const LabelMasks masks = load_label_masks(manifest_, item(index), decoded->original, notes.orientation);
     for (Index label = 0; label < static_cast<Index>(labels().size()); ++label) {
       decoded->masks.push_back(masks.present(label) ? prepare_mask(masks.binary(label), image_size_, preparation_)
                                                     : Mask{});
-      bytes += decoded->masks.back().values.size();
     }
+    const std::size_t bytes = decoded->bytes();
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!cache_[place] && bytes <= room_) {
       room_ -= bytes;
@@ -160,8 +127,67 @@ class Dataset {
   Index image_size_;
   Preparation preparation_;
   mutable std::mutex mutex_;
-  mutable std::vector<std::shared_ptr<const Item>> cache_;
+  mutable std::vector<std::shared_ptr<const detail::PreparedItem>> cache_;
   mutable std::size_t room_;
 };
+
+namespace detail {
+
+inline void add_file(ContentHash& hash, const std::filesystem::path& path) {
+  const std::vector<std::uint8_t> bytes = read_bytes(path);
+  hash.text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+}
+
+/// 64 bits are enough to tell the files of one data set apart.
+inline std::string short_hex(const ContentHash& hash) { return hash.hex().substr(0, 16); }
+
+/// Of an item's mask files, in the order of the labels; a label without a file counts too.
+inline std::string masks_hash(const ManifestItem& item) {
+  ContentHash hash;
+  if (!item.mask.empty()) add_file(hash, item.mask);
+  for (const std::filesystem::path& mask : item.masks) {
+    hash.number(mask.empty() ? 0 : 1);
+    if (!mask.empty()) add_file(hash, mask);
+  }
+  return short_hex(hash);
+}
+
+/// label -> value or colour.
+template <class Code>
+nlohmann::json code_table(const std::vector<std::string>& labels, const std::vector<Code>& codes) {
+  nlohmann::json table = nlohmann::json::object();
+  for (std::size_t k = 0; k < codes.size(); ++k) table[labels[k]] = codes[k];
+  return table;
+}
+
+}  // namespace detail
+
+/// What a split is by content, as JSON to be kept beside what was made of it: labels, tables, augmentation, and of
+/// every item, in order, hashes of the bytes of its image and of its masks. Names and places of files do not count.
+/// Reads every file once. Throws IoError.
+inline nlohmann::json data_fingerprint(const Dataset& data) {
+  const Manifest& manifest = data.manifest();
+  const AugmentationSettings& augment = manifest.augment;
+  nlohmann::json images = nlohmann::json::array(), masks = nlohmann::json::array();
+  for (Index i = 0; i < data.items(); ++i) {
+    ContentHash image;
+    detail::add_file(image, data.item(i).image);
+    images.push_back(detail::short_hex(image));
+    masks.push_back(detail::masks_hash(data.item(i)));
+  }
+  return {{"labels", manifest.labels},
+          {"values", detail::code_table(manifest.labels, manifest.values)},
+          {"colors", detail::code_table(manifest.labels, manifest.colors)},
+          {"background", {manifest.background_values, manifest.background_colors}},
+          {"augment",
+           {{"rotation", augment.rotation},
+            {"flip", augment.flip},
+            {"saturation", augment.saturation},
+            {"brightness", augment.brightness}}},
+          {"images", std::move(images)},
+          {"masks", std::move(masks)}};
+}
+
+static_assert(SampleSource<Dataset>);
 
 }  // namespace ssam::inline SSAM_ABI

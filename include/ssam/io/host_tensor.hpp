@@ -121,12 +121,13 @@ struct HostTensor {
     return out;
   }
 
-  /// How many elements are NaN or infinite.
+  /// How many elements are NaN or infinite, as the floating-point type T.
+  template <class T = double>
   std::size_t count_nonfinite() const {
     std::size_t count = 0;
     if (!is_floating(dtype)) return count;
     visit_elements([&](std::size_t, auto value) {
-      if constexpr (std::is_floating_point_v<decltype(value)>) count += std::isfinite(value) ? 0 : 1;
+      if constexpr (std::is_floating_point_v<decltype(value)>) count += std::isfinite(static_cast<T>(value)) ? 0 : 1;
     });
     return count;
   }

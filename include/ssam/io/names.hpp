@@ -5,6 +5,7 @@
 #include <ssam/core/error.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace ssam::inline SSAM_ABI {
 
@@ -103,5 +104,13 @@ inline void check_tensor_name(std::string_view name, const std::string& file) {
                               .expected = "1 to " + std::to_string(max_name_bytes) + " bytes of printable UTF-8",
                               .found = shown(name)});
 }
+
+namespace detail {
+inline std::string listed(const std::vector<std::string>& names) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size() && i < 5; ++i) text += (i == 0 ? "" : ", ") + names[i];
+  return names.size() > 5 ? text + ", ..." : text;
+}
+}  // namespace detail
 
 }  // namespace ssam::inline SSAM_ABI

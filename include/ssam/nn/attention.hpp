@@ -7,15 +7,15 @@ namespace ssam::inline SSAM_ABI {
 /// The image encoder's multi-head attention: fused qkv, windows (0 = global), decomposed relative positions (tables of
 /// rank 0 extents when the model has none). Windows never copy: the op indexes them, and a token that only pads a
 /// window has the qkv layer's answer to a zero row, its bias (SAM pads after the norm).
-template <class Scalar, class Device, class LinearLayer, class RelativeTraining = Frozen>
+template <class Scalar, class Device, class QkvLinear, class ProjLinear, class RelativeTraining = Frozen>
 class WindowAttention {
  public:
   using View = TensorView<Scalar, Device>;             ///< a tensor to write
   using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
   /// What forward leaves for backward.
   struct Record {
-    typename LinearLayer::Record qkv_linear,  ///< of the qkv layer
-        proj_linear;                          ///< of the output projection
+    typename QkvLinear::Record qkv_linear;    ///< of the qkv layer
+    typename ProjLinear::Record proj_linear;  ///< of the output projection
     ConstView qkv,                            ///< queries, keys and values [B * tokens, 3 * channels]
         out,                                  ///< the heads' answers [B * tokens, channels]
         lse;                                  ///< log-sum-exp of every query's scores
@@ -69,8 +69,8 @@ class WindowAttention {
     const auto d = dfused.matrix();
     View drel_h, drel_w;
     if (!rel_pos_h.value.empty()) {
-      drel_h = rel_pos_h.grad_accumulator();
-      drel_w = rel_pos_w.grad_accumulator();
+      drel_h = rel_pos_h.ensure_grad();
+      drel_w = rel_pos_w.ensure_grad();
     }
     ops::attention_backward<Scalar>(context, record.geometry, m.columns(0, channels), m.columns(channels, channels),
                                     m.columns(2 * channels, channels), qkv.bias_view(), rel_pos_h.value,
@@ -93,31 +93,31 @@ class WindowAttention {
 
   Parameter<Scalar, Device, RelativeTraining> rel_pos_h,  ///< table of rows [2 * extent - 1, channels / heads]
       rel_pos_w;                                          ///< table of columns, the same shape
-  LinearLayer qkv,                                        ///< channels -> 3 * channels
-      proj;                                               ///< channels -> channels
+  QkvLinear qkv;                                          ///< channels -> 3 * channels
+  ProjLinear proj;                                        ///< channels -> channels
 
  private:
   Index heads_ = 1, window_ = 0;
 };
 
 /// The mask decoder's attention: separate q, k, v projections to an inner width (SAM's `downsample_rate`).
-template <class Scalar, class Device, class LinearLayer>
+template <class Scalar, class Device, class LinearLike>
 class CrossAttention {
  public:
   using View = TensorView<Scalar, Device>;             ///< a tensor to write
   using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
   /// What forward leaves for backward.
   struct Record {
-    typename LinearLayer::Record q_linear,  ///< of q_proj
-        k_linear,                           ///< of k_proj
-        v_linear,                           ///< of v_proj
-        out_linear;                         ///< of out_proj
-    ConstView q,                            ///< projected queries [B * queries, inner]
-        k,                                  ///< projected keys [B * keys, inner]
-        v,                                  ///< projected values [B * keys, inner]
-        out,                                ///< the heads' answers [B * queries, inner]
-        lse;                                ///< log-sum-exp of every query's scores
-    ops::AttentionGeometry geometry;        ///< extents of this input
+    typename LinearLike::Record q_linear,  ///< of q_proj
+        k_linear,                          ///< of k_proj
+        v_linear,                          ///< of v_proj
+        out_linear;                        ///< of out_proj
+    ConstView q,                           ///< projected queries [B * queries, inner]
+        k,                                 ///< projected keys [B * keys, inner]
+        v,                                 ///< projected values [B * keys, inner]
+        out,                               ///< the heads' answers [B * queries, inner]
+        lse;                               ///< log-sum-exp of every query's scores
+    ops::AttentionGeometry geometry;       ///< extents of this input
   };
 
   constexpr CrossAttention() = default;  ///< empty, to be assigned
@@ -152,7 +152,7 @@ class CrossAttention {
     record.lse = lse;
   }
 
-  /// dy [B, queries, C]. Adds to the trained gradients; overwrites dq, dk, dv (shapes of q, k, v).
+  /// dy [B, queries, C]. Adds to the trained gradients; overwrites dq, dk, dv (shapes of q, k, v; empty: not wanted).
   void backward(Context<Device>& context, const Record& record, ConstView dy, View dq, View dk, View dv) {
     WorkspaceScope<Device> scope(context);
     const View dout = allocate<Scalar>(context, record.out.shape()), dqp = allocate<Scalar>(context, record.q.shape());
@@ -175,10 +175,10 @@ class CrossAttention {
     visitor.child("out_proj", self.out_proj);
   }
 
-  LinearLayer q_proj,  ///< channels -> inner
-      k_proj,          ///< channels -> inner
-      v_proj,          ///< channels -> inner
-      out_proj;        ///< inner -> channels
+  LinearLike q_proj,  ///< channels -> inner
+      k_proj,         ///< channels -> inner
+      v_proj,         ///< channels -> inner
+      out_proj;       ///< inner -> channels
 
  private:
   Index inner_ = 0, heads_ = 1;

@@ -32,16 +32,16 @@ void activate_backward(Context<Device>& context, Activation kind, TensorView<con
 }  // namespace detail
 
 /// Two linear-like layers with an activation between them: a transformer's MLPBlock.
-template <class Scalar, class Device, class LinearLayer, Activation activation>
+template <class Scalar, class Device, class LinearLike, Activation activation>
 class Mlp {
  public:
   using View = TensorView<Scalar, Device>;             ///< a tensor to write
   using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
   /// What forward leaves for backward.
   struct Record {
-    typename LinearLayer::Record lin1,  ///< of the first layer
-        lin2;                           ///< of the second
-    ConstView hidden;                   ///< before the activation, [N, hidden]
+    typename LinearLike::Record lin1,  ///< of the first layer
+        lin2;                          ///< of the second
+    ConstView hidden;                  ///< before the activation, [N, hidden]
   };
 
   constexpr Mlp() = default;  ///< empty, to be assigned
@@ -75,8 +75,8 @@ class Mlp {
     visitor.child("lin2", self.lin2);
   }
 
-  LinearLayer lin1,  ///< channels -> hidden
-      lin2;          ///< hidden -> channels
+  LinearLike lin1,  ///< channels -> hidden
+      lin2;         ///< hidden -> channels
 
  private:
   Index hidden_ = 0;

@@ -33,7 +33,7 @@ class LayerNorm {
   /// Adds to the trained gradients; overwrites dx (same size as x, not an alias of dy).
   void backward(Context<Device>& context, const Record& record, ConstView dy, View dx) {
     ops::layer_norm_backward<Scalar>(context, record.x, weight.value, record.mean, record.rstd, dy, dx,
-                                     weight.grad_accumulator(), bias.grad_accumulator());
+                                     weight.ensure_grad(), bias.ensure_grad());
   }
 
   /// Weight and bias, by PyTorch's names.

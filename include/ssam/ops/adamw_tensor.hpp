@@ -77,7 +77,7 @@ SSAM_HOST_DEVICE inline double clip_factor(double squared_norm, double clip_norm
 
 template <class Device>
 void require_adamw(const AdamWStep& settings, TensorView<const double, Device> squared_norm) {
-  require(squared_norm.size() == 1, "adamw_step", "one squared norm");
+  require(squared_norm.size() == 1, "adamw_step", "one squared norm", squared_norm);
   if (settings.step < 1) throw ConfigError("AdamW counts its steps from 1");
 }
 

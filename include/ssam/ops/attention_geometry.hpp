@@ -90,19 +90,22 @@ void require_attention(const AttentionGeometry& g, InMatrix<S, Device> q, InMatr
   constexpr Index most = std::numeric_limits<std::int32_t>::max();
   const Index cols = g.heads * g.head_dim;
   require(g.batch >= 0 && g.heads > 0 && g.head_dim > 0 && g.queries >= 0 && g.keys > 0 && g.window >= 0, op,
-          "heads, head_dim and keys > 0");
-  require(g.window <= 1 << 15 && g.queries <= most && g.keys <= most, op, "fewer than 2^31 tokens");
-  require(q.rows == g.batch * g.queries && q.cols == cols, op, "queries [batch * queries, heads * head_dim]");
+          "heads, head_dim and keys > 0", g.heads, g.head_dim, g.keys);
+  require(g.window <= 1 << 15 && g.queries <= most && g.keys <= most, op, "fewer than 2^31 tokens", g.queries, g.keys);
+  require(q.rows == g.batch * g.queries && q.cols == cols, op, "queries [batch * queries, heads * head_dim]", q,
+          g.batch * g.queries, cols);
   require(k.rows == g.batch * g.keys && k.cols == cols && v.rows == k.rows && v.cols == cols, op,
-          "keys and values [batch * keys, heads * head_dim]");
-  require(pad_row.empty() || pad_row.size() == 3 * cols, op, "a padding row [3 * heads * head_dim]");
-  require(rel_h.empty() == rel_w.empty(), op, "both relative position tables or none");
+          "keys and values [batch * keys, heads * head_dim]", k, v, g.batch * g.keys, cols);
+  require(pad_row.empty() || pad_row.size() == 3 * cols, op, "a padding row [3 * heads * head_dim]", pad_row, cols);
+  require(rel_h.empty() == rel_w.empty(), op, "both relative position tables or none", rel_h, rel_w);
   if (g.window > 0 || !rel_h.empty()) {
-    require(g.queries == g.keys && g.queries == g.grid_h * g.grid_w, op, "grid_h * grid_w queries and keys");
+    require(g.queries == g.keys && g.queries == g.grid_h * g.grid_w, op, "grid_h * grid_w queries and keys", g.queries,
+            g.keys, Shape{g.grid_h, g.grid_w});
   }
   if (!rel_h.empty()) {
     require(rel_h.size() == (2 * g.table_h() - 1) * g.head_dim && rel_w.size() == (2 * g.table_w() - 1) * g.head_dim,
-            op, "relative position tables [2 * h - 1, head_dim] and [2 * w - 1, head_dim]");
+            op, "relative position tables [2 * h - 1, head_dim] and [2 * w - 1, head_dim]", rel_h, rel_w,
+            Shape{g.table_h(), g.table_w()});
   }
 }
 
@@ -110,8 +113,8 @@ void require_attention(const AttentionGeometry& g, InMatrix<S, Device> q, InMatr
 template <class S, class Device>
 void require_attention_results(const AttentionGeometry& g, InMatrix<S, Device> q, InMatrix<S, Device> out,
                                In<S, Device> lse, const char* op) {
-  require(out.rows == q.rows && out.cols == q.cols, op, "an output of the shape of the queries");
-  require(lse.size() == attention_lse_size(g), op, "attention_lse_size log-sum-exps");
+  require(out.rows == q.rows && out.cols == q.cols, op, "an output of the shape of the queries", out, q);
+  require(lse.size() == attention_lse_size(g), op, "attention_lse_size log-sum-exps", lse, attention_lse_size(g));
 }
 
 /// Shape checks of the gradients. Throws ShapeError.
@@ -121,12 +124,13 @@ void require_attention_gradients(InMatrix<S, Device> q, InMatrix<S, Device> k, I
                                  InMatrix<S, Device> dv, In<S, Device> dpad_row, In<S, Device> drel_h,
                                  In<S, Device> drel_w, const char* op) {
   for (const auto& m : {dout, dq})
-    require(m.rows == q.rows && m.cols == q.cols, op, "dout and dq of the shape of the queries");
+    require(m.rows == q.rows && m.cols == q.cols, op, "dout and dq of the shape of the queries", m, q);
   for (const auto& m : {dk, dv})
-    require(m.rows == k.rows && m.cols == k.cols, op, "dk and dv of the shape of the keys");
-  require(dpad_row.empty() || dpad_row.size() == 3 * q.cols, op, "a padding row [3 * heads * head_dim]");
+    require(m.rows == k.rows && m.cols == k.cols, op, "dk and dv of the shape of the keys", m, k);
+  require(dpad_row.empty() || dpad_row.size() == 3 * q.cols, op, "a padding row [3 * heads * head_dim]", dpad_row,
+          q.cols);
   require((drel_h.empty() || drel_h.size() == rel_h.size()) && (drel_w.empty() || drel_w.size() == rel_w.size()), op,
-          "gradients of the shape of the relative position tables");
+          "gradients of the shape of the relative position tables", drel_h, drel_w, rel_h, rel_w);
 }
 
 }  // namespace detail

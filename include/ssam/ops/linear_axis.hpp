@@ -53,8 +53,8 @@ SSAM_HOST_DEVICE inline IndexRange pool_range(Index i, Index in, Index out) {
 }
 
 inline void require_resize(const Shape& x, const Shape& y, const char* op) {
-  require(x.rank() == 4 && y.rank() == 4 && x[0] == y[0] && x[3] == y[3], op, "[B, H, W, C] and [B, h, w, C]");
-  require(x[1] > 0 && x[2] > 0 && y[1] > 0 && y[2] > 0, op, "non-empty images");
+  require(x.rank() == 4 && y.rank() == 4 && x[0] == y[0] && x[3] == y[3], op, "[B, H, W, C] and [B, h, w, C]", x, y);
+  require(x[1] > 0 && x[2] > 0 && y[1] > 0 && y[2] > 0, op, "non-empty images", x, y);
 }
 
 }  // namespace ssam::inline SSAM_ABI::ops::detail

@@ -58,8 +58,8 @@ template <class S, class Device>
 void require_mask_loss(TensorView<const S, Device> p, TensorView<const S, Device> t, TensorView<S, Device> dp,
                        TensorView<double, Device> loss) {
   require(p.size() > 0 && t.size() == p.size() && (dp.empty() || dp.size() == p.size()), "mask_loss",
-          "probabilities, masks and gradients of one size");
-  require(loss.size() == 1, "mask_loss", "one loss");
+          "probabilities, masks and gradients of one size", p, t, dp);
+  require(loss.size() == 1, "mask_loss", "one loss", loss);
 }
 
 }  // namespace detail

@@ -5,10 +5,12 @@
 #include <ssam/ops/cpu/convolution.hpp>
 #include <ssam/ops/cpu/dropout.hpp>
 #include <ssam/ops/cpu/elementwise.hpp>
+#include <ssam/ops/cpu/fourier.hpp>
 #include <ssam/ops/cpu/gemm.hpp>
 #include <ssam/ops/cpu/loss.hpp>
 #include <ssam/ops/cpu/norm.hpp>
 #include <ssam/ops/cpu/optimizer.hpp>
+#include <ssam/ops/cpu/pool.hpp>
 #include <ssam/ops/cpu/resize.hpp>
 #include <ssam/ops/cpu/singular_values.hpp>
 #include <ssam/ops/cpu/svd.hpp>

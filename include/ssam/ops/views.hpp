@@ -1,8 +1,11 @@
 #pragma once
 
+#include <initializer_list>
 #include <ssam/core/context.hpp>
 #include <ssam/core/tensor.hpp>
+#include <string>
 #include <type_traits>
+#include <vector>
 
 /// Operations on tensors of a device, the same names and arguments on each; described for Cpu in `ops/cpu/`. What is
 /// called dx is the gradient of x.
@@ -24,14 +27,50 @@ template <class S, class Device>
 using OutMatrix = std::type_identity_t<MatrixView<S, Device>>;  ///< a matrix to write
 
 /// Whether a GEMM operand is used as it lies or transposed.
-enum class Op {
-  none,       ///< as it lies
-  transpose,  ///< transposed
+enum class Transpose {
+  no,   ///< as it lies
+  yes,  ///< transposed
 };
 
-/// Throws ShapeError of the op named `op`, which expects `expectation`, unless `condition` holds.
-inline void require(bool condition, const char* op, const char* expectation) {
-  if (!condition) throw ShapeError(ErrorText{.what = "shapes do not fit", .where = op, .expected = expectation});
+namespace detail {
+
+/// An argument of an op, as its errors show it.
+struct Found {
+  std::string text;              ///< its shape or value
+  const void* tensor = nullptr;  ///< where its elements are; null: a shape or a number
+};
+inline Found found(const Shape& shape) { return {shape.str()}; }
+inline Found found(Index number) { return {std::to_string(number)}; }
+template <class S, class Device>
+Found found(const TensorView<S, Device>& view) {
+  return {view.shape().str(), view.data()};
+}
+template <class S, class Device>
+Found found(const MatrixView<S, Device>& matrix) {
+  return {Shape{matrix.rows, matrix.cols}.str(), matrix.data};
+}
+
+[[noreturn]] inline void throw_shape_error(const char* op, const char* expectation,
+                                           std::initializer_list<Found> arguments) {
+  std::string texts;
+  std::vector<const void*> tensors;
+  for (const Found& argument : arguments) {
+    texts += (texts.empty() ? "" : ", ") + argument.text;
+    if (argument.tensor != nullptr) tensors.push_back(argument.tensor);
+  }
+  throw ShapeError(
+      ErrorText{.what = "shapes do not fit", .where = op, .expected = expectation, .found = std::move(texts)},
+      std::move(tensors));
+}
+
+}  // namespace detail
+
+/// Throws ShapeError of the op named `op`, which expects `expectation`, unless `condition` holds. `arguments`: what the
+/// op was given of it, views where there are some (they tell the layer, see naming_layers), shapes or numbers.
+template <class... Arguments>
+void require(bool condition, const char* op, const char* expectation, const Arguments&... arguments) {
+  static_assert(sizeof...(arguments) > 0, "ssam: an error of shapes says what was found");
+  if (!condition) detail::throw_shape_error(op, expectation, {detail::found(arguments)...});
 }
 
 }  // namespace ssam::inline SSAM_ABI::ops

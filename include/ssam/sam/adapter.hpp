@@ -1,6 +1,8 @@
 #pragma once
 
+#include <ssam/adapt/svd_linear.hpp>
 #include <ssam/io/sealed_file.hpp>
+#include <ssam/sam/adapter_info.hpp>
 #include <ssam/sam/mistaken_file.hpp>
 #include <ssam/sam/state.hpp>
 
@@ -8,20 +10,11 @@ namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
-/// Whether a tensor of the model belongs into its adapter: what the recipe trains, and the running statistics of a TAL
-/// that is trained.
-template <class Recipe, class P>
-bool in_adapter(const Path& path, const P&, Group group) {
-  if constexpr (P::trained) return true;
-  return Recipe::TextAffine::trained && path.starts_with("text_affine") &&
-         (group == Group::buffer || group == Group::counter);
-}
-
 /// f(name, sum of the frozen singular values) for every layer that holds factors.
 template <class Model, class F>
 void each_singular_sum(const Model& model, const F& f) {
   walk_layers(model, [&](const Path& path, const auto& layer) {
-    if constexpr (requires { layer.factors; }) {
+    if constexpr (FactoredLayer<decltype(layer)>) {
       if (!layer.prepared()) throw Error("prepare the model before its adapter is saved or loaded");
       double sum = 0;
       for (const auto value : layer.factors.s.to_host()) sum += static_cast<double>(value);
@@ -71,56 +64,67 @@ inline void check_info_hash(const std::filesystem::path& folder, const nlohmann:
 }
 
 /// Refuses an adapter for another base checkpoint, model, configuration or recipe.
-inline void check_adapter_info(const AdapterInfo& info, const std::string& recipe, const SamConfig& config,
-                               const std::string& base_hash, const std::string& where) {
+inline void check_adapter_info(const AdapterInfo& info, const AdapterInfo& own, const std::string& where) {
   const auto refuse = [&](const std::string& what, const std::string& expected, const std::string& found,
                           const std::string& advice) {
     throw MismatchError(
         ErrorText{.what = what, .where = where, .expected = expected, .found = found, .advice = advice});
   };
-  if (info.base_hash != base_hash) {
-    refuse("the adapter belongs to another base checkpoint", "content hash " + info.base_hash, base_hash,
+  if (info.base_hash != own.base_hash) {
+    refuse("the adapter belongs to another base checkpoint", "content hash " + info.base_hash, own.base_hash,
            "give the checkpoint that it was trained on");
   }
-  const std::string model = config.published_padding ? "svdsam_release" : "sam";
-  if (info.model != model)
-    refuse("the adapter was trained in another model", info.model, model, "build the model like it");
-  nlohmann::json theirs = to_json(info.config), ours = to_json(config);
-  theirs["preparation of pictures"] = to_json(info.config.preparation);
-  ours["preparation of pictures"] = to_json(config.preparation);
+  if (info.model != own.model)
+    refuse("the adapter was trained in another model", info.model, own.model, "build the model like it");
+  nlohmann::json theirs = info.config, ours = own.config;
+  theirs["preparation of pictures"] = to_json(info.preparation);
+  ours["preparation of pictures"] = to_json(own.preparation);
   for (const auto& [key, value] : theirs.items()) {
-    if (ours[key] == value) continue;
-    refuse("the adapter was trained for another " + key, value.dump(), ours[key].dump(), "build the model like it");
+    if (ours.contains(key) && ours[key] == value) continue;
+    refuse("the adapter was trained for another " + key, value.dump(), ours.contains(key) ? ours[key].dump() : "none",
+           "build the model like it");
   }
-  if (info.recipe != recipe)
-    refuse("the adapter has another recipe", info.recipe, recipe, "build the model with the adapter's");
+  if (info.recipe != own.recipe)
+    refuse("the adapter has another recipe", info.recipe, own.recipe, "build the model with the adapter's");
 }
 
 }  // namespace detail
 
+/// What an adapter's file says of the model it is for: recipe, rule, base, configuration, counts.
+template <SegmentationModel Model>
+AdapterInfo describe_adapter(const Model& model, AdapterInfo info = {}) {
+  info.recipe = model.recipe();
+  info.rule = model.rule();
+  info.model = model.name();
+  info.base_hash = model.base_hash();
+  info.config = to_json(model.configuration());
+  info.preparation = model.preparation();
+  info.count = model.count();
+  info.library_version = version;
+  info.format_version = AdapterInfo::newest_format;
+  return info;
+}
+
 /// Saves what a recipe has trained into a folder (made if need be): `adapter_model.safetensors` and
 /// `adapter_config.json`, each whole or not at all. Throws IoError, FormatError for weights that are NaN or infinite;
-/// the old files are then still there.
-template <class Scalar, class Device, class Recipe>
-void save_adapter(const std::filesystem::path& folder, const SsamModel<Scalar, Device, Recipe>& model,
-                  const AdapterInfo& info) {
-  StateDict state = export_state(model, [](const Path& path, const auto& parameter, Group group) {
-    return detail::in_adapter<Recipe>(path, parameter, group);
-  });
+/// the old files are then still there. Of `info` what the model says itself is set by it (`describe_adapter`).
+template <SegmentationModel Model>
+void save_adapter(const std::filesystem::path& folder, const Model& model, const AdapterInfo& info = {}) {
+  StateDict state = export_state(
+      model, [](const Path&, const auto& parameter, Group) { return changes_in_training<decltype(parameter)>; });
   detail::each_singular_sum(model, [&](const std::string& layer, double sum) {
     state.metadata[detail::singular_sum_prefix + layer] = nlohmann::json(sum).dump();
   });
   const std::filesystem::path weights = folder / adapter_weights_file;
   check_finite(state, {.strict_finite = true}, weights.string());
-  AdapterInfo written = info;
-  written.format_version = AdapterInfo::newest_format;
+  const AdapterInfo written = describe_adapter(model, info);
   // Only the path of the text features may hold what is not UTF-8.
   const std::string description =
       written.to_json().dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   state.metadata["format_version"] = std::to_string(written.format_version);
   state.metadata["config_hash"] = detail::info_hash(parse_json(description, adapter_info_file));
-  state.metadata["recipe"] = info.recipe;
-  state.metadata["base_hash"] = info.base_hash;
+  state.metadata["recipe"] = written.recipe;
+  state.metadata["base_hash"] = written.base_hash;
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
   if (failure) {
@@ -142,51 +146,44 @@ inline AdapterInfo read_adapter_info(const std::filesystem::path& folder) {
   return info;
 }
 
-/// Loads an adapter into a model that was built like it, holds the weights of the checkpoint whose content hash is
-/// `base_hash`, and was prepared. All or nothing. Throws IoError, FormatError (damaged, NaN or infinite values),
-/// MismatchError: another base, model, configuration or recipe, other singular values, tensors missing (unless
-/// `allow_missing`), unexpected or of another shape.
-template <class Scalar, class Device, class Recipe>
-void load_adapter(SsamModel<Scalar, Device, Recipe>& model, const std::filesystem::path& folder,
-                  const AdapterInfo& info, const std::string& base_hash, bool allow_missing = false) {
+/// Loads the adapter in `folder` into a model that was built like it, holds the weights of the checkpoint it was
+/// trained on (`base_hash`), and was prepared. All or nothing. Returns what it says about itself. Throws as
+/// read_adapter_info, FormatError (damaged, NaN or infinite values), MismatchError: another base, model, configuration
+/// or recipe, other singular values, tensors missing (unless `allow_missing`), unexpected or of another shape.
+template <SegmentationModel Model>
+AdapterInfo load_adapter(Model& model, const std::filesystem::path& folder, bool allow_missing = false) {
+  const AdapterInfo info = read_adapter_info(folder);
   const std::string file = (folder / adapter_weights_file).string();
-  detail::check_adapter_info(info, Recipe::name, model.sam.config, base_hash, (folder / adapter_info_file).string());
+  detail::check_adapter_info(info, describe_adapter(model), (folder / adapter_info_file).string());
   StateDict state = load_sealed(file, {.strict_finite = true});
   if (state.metadata["base_hash"] != info.base_hash || state.metadata["recipe"] != info.recipe) {
     throw MismatchError(ErrorText{.what = "the adapter's two files belong to different runs", .where = file});
   }
   detail::check_singular_values(model, state, file);
 
-  std::vector<std::function<void()>> commits;
-  std::vector<std::string> missing, problems;
+  StateLoader loader(state);
+  std::vector<std::string> missing;
   walk(model, [&](const Path& path, auto& parameter, Group group, Layout layout) {
-    if (!detail::in_adapter<Recipe>(path, parameter, group)) return;
-    const auto entry = state.tensors.find(path.str());
-    if (entry == state.tensors.end()) return missing.push_back(path.str());
-    const Shape ours = parameter.value.shape(), expected = detail::checkpoint_shape(ours, layout);
-    if (entry->second.shape == expected) {
-      commits.push_back(
-          [&parameter, staged = Tensor<Scalar, Device>(
-                           ours, *from_checkpoint<Scalar>(entry->second, ours, group, layout))]() mutable {
-            parameter.value = std::move(staged);
-          });
-    } else {
-      const std::string kind = group == Group::low_rank ? " (another rank)" : "";
-      problems.push_back(path.str() + " is " + entry->second.shape.str() + ", not " + expected.str() + kind);
+    if constexpr (changes_in_training<decltype(parameter)>) {
+      if (!loader.take(path.str(), parameter.value, parameter.value.shape(), group, layout)) {
+        missing.push_back(path.str());
+      }
     }
-    state.tensors.erase(entry);
   });
-  std::vector<std::string> unexpected;
-  for (const auto& entry : state.tensors) unexpected.push_back(entry.first);
-  if (!unexpected.empty()) problems.push_back("unexpected: " + detail::listed(unexpected));
+  std::vector<std::string> problems = loader.misshapen;
+  if (const auto unexpected = loader.left(); !unexpected.empty()) {
+    problems.push_back("unexpected: " + detail::listed(unexpected));
+  }
   if (!missing.empty() && !allow_missing) problems.push_back("missing: " + detail::listed(missing));
   if (!problems.empty()) {
-    throw MismatchError(ErrorText{.what = "the adapter does not fit the recipe '" + std::string(Recipe::name) + "'",
+    throw MismatchError(ErrorText{.what = "the adapter does not fit the recipe '" + model.recipe() + "'",
                                   .where = file,
                                   .found = detail::listed(problems),
                                   .advice = "build the model with the adapter's recipe, rank and rule"});
   }
-  for (auto& commit : commits) commit();
+  if (!loader.nonfinite.empty()) detail::throw_nonfinite(file, loader.nonfinite);
+  loader.commit();
+  return info;
 }
 
 }  // namespace ssam::inline SSAM_ABI

@@ -1,28 +1,31 @@
 #pragma once
 
+#include <ssam/adapt/segmentation_model.hpp>
 #include <ssam/core/version.hpp>
 #include <ssam/sam/config_json.hpp>
 #include <ssam/sam/parameter_count.hpp>
 
 namespace ssam::inline SSAM_ABI {
 
-/// The two files of an adapter's folder.
+/// In an adapter's folder: the tensors that were trained ...
 inline constexpr const char* adapter_weights_file = "adapter_model.safetensors";
+/// ... and what they are.
 inline constexpr const char* adapter_info_file = "adapter_config.json";
 
 /// What an adapter says about itself (`adapter_config.json`).
 struct AdapterInfo {
-  static constexpr int newest_format = 2;
+  static constexpr int newest_format = 2;  ///< the newest format this library knows, and the one it writes
 
-  std::string recipe;                     ///< Recipe::name
-  std::string rule = "paper";             ///< paper or release, see Rule
-  std::string model = "sam";              ///< sam or svdsam_release
-  std::string base_hash = {};             ///< content_hash of the checkpoint it was trained on
-  std::string library_version = version;  ///< what wrote it
-  int format_version = newest_format;
-  SamConfig config = {};
-  ParameterCount count = {};
-  std::vector<std::string> labels = {};
+  std::string recipe;                                           ///< Recipe::name
+  std::string rule = "paper";                                   ///< paper or release, see Rule
+  std::string model = "sam";                                    ///< SegmentationModel::name()
+  std::string base_hash = {};                                   ///< content_hash of the checkpoint it was trained on
+  std::string library_version = version;                        ///< what wrote it
+  int format_version = newest_format;                           ///< of the file that was read
+  nlohmann::json config = nlohmann::json::object();             ///< the model's configuration
+  Preparation preparation = {};                                 ///< of pictures and masks
+  ParameterCount count = {};                                    ///< what is trained
+  std::vector<std::string> labels = {};                         ///< of the training data
   std::string text_source = {};                                 ///< TextFeatures::source()
   std::string text_hash = {};                                   ///< TextFeatures::hash(); "" where nobody recorded it
   std::string best_by = "loss";                                 ///< what the best epoch is chosen by: loss or dice
@@ -30,6 +33,17 @@ struct AdapterInfo {
   double best_loss = std::numeric_limits<double>::quiet_NaN();  ///< validation loss of the best epoch so far
   double best_dice = std::numeric_limits<double>::quiet_NaN();  ///< mean DSC at that epoch
 
+  /// Whether it is an adapter of Segment Anything, in either variant.
+  bool is_sam() const { return model == "sam" || model == "svdsam_release"; }
+  /// The configuration to build its Segment Anything with. Throws ConfigError.
+  SamConfig sam_config() const {
+    SamConfig built = config_from_json(config, "the adapter's configuration");
+    if (model == "svdsam_release") built = svdsam_release(built);
+    if (preparation != Preparation{}) built.preparation = preparation;
+    return built;
+  }
+
+  /// The content of adapter_config.json.
   nlohmann::json to_json() const {
     nlohmann::json groups = nlohmann::json::object();
     for (std::size_t i = 0; i < count_groups; ++i) groups[std::string(count_group_names[i])] = count.groups[i];
@@ -39,8 +53,8 @@ struct AdapterInfo {
             {"rule", rule},
             {"model", model},
             {"base_hash", base_hash},
-            {"config", ssam::to_json(config)},
-            {"preparation", ssam::to_json(config.preparation)},
+            {"config", config},
+            {"preparation", ssam::to_json(preparation)},
             {"trained_parameters", count.trained},
             {"all_parameters", count.total},
             {"groups", groups},
@@ -68,11 +82,14 @@ struct AdapterInfo {
     info.format_version = static_cast<int>(object.integer("format_version", 1, newest_format));
     info.library_version = object.text("library_version");
     info.recipe = object.text("recipe");
-    info.rule = one_of(object.text("rule"), {"paper", "release"}, where + ", key 'rule'");
-    info.model = one_of(object.text("model"), {"sam", "svdsam_release"}, where + ", key 'model'");
+    info.rule = one_of(object.text("rule"), {"paper", "release", ""}, where + ", key 'rule'");
+    info.model = object.text("model");  // any: networks of a program's own have adapters, too
     info.base_hash = object.text("base_hash");
-    info.config = config_from_json(object.at("config"), where + ", key 'config'");
-    if (info.model == "svdsam_release") info.config = svdsam_release(info.config);
+    info.config = object.at("config");
+    if (info.is_sam()) {
+      info.config = ssam::to_json(config_from_json(info.config, where + ", key 'config'"));
+      info.preparation = info.sam_config().preparation;
+    }
     info.count.trained = object.integer("trained_parameters", 0, most);
     info.count.total = object.integer("all_parameters", 0, most);
     info.count.groups = read_groups(object.at("groups"), where + ", key 'groups'");
@@ -82,8 +99,8 @@ struct AdapterInfo {
     info.best_loss = object.number("best_loss", true);
     info.best_dice = object.number("best_dice", true);
     if (object.has("preparation")) {
-      info.config.preparation =
-          preparation_from_json(object.at("preparation"), info.config.preparation, where + ", key 'preparation'");
+      info.preparation =
+          preparation_from_json(object.at("preparation"), info.preparation, where + ", key 'preparation'");
     }
     if (object.has("text_hash")) info.text_hash = object.text("text_hash");
     if (object.has("best_by"))

@@ -254,10 +254,10 @@ inline void strip_to_sam(StateDict& state) {
 }  // namespace detail
 
 /// Gives every tensor SAM's own name, whoever wrote the checkpoint: takes off what wrappers and surrounding models put
-/// in front (`module.`, `_orig_mod.`, `model.`, any other prefix that SAM's names share), leaves out what lies beside
-/// SAM, translates Hugging Face's names and those of the neck in S-SAM's published checkpoints. `skipped` and `notes`
-/// say what was done. Applying it again changes nothing. Throws MismatchError when two tensors would have one name, or
-/// the file holds two models.
+/// in front (`module`, `_orig_mod`, `model`, whatever prefix all of SAM shares), leaves out what lies beside SAM,
+/// translates Hugging Face's names and those of the neck in S-SAM's published checkpoints. `skipped` and `notes` say
+/// what was done. Applying it again changes nothing. Throws MismatchError when two tensors would have one name, or the
+/// file holds two models.
 inline StateDict normalize_names(StateDict state) {
   detail::strip_to_sam(state);
   for (const char* constant : {"pixel_mean", "pixel_std"}) {

@@ -43,7 +43,8 @@ inline nlohmann::json to_json(const Preparation& preparation) {
           {"soft_masks", preparation.soft_masks}};
 }
 
-/// The inverse; what is left out, and the pixel statistics, stay as they are in `preparation`. Throws ConfigError.
+/// The inverse; what is left out, and the pixel statistics, stay as they are in `preparation`. `where` names the file.
+/// Throws ConfigError.
 inline Preparation preparation_from_json(const nlohmann::json& json, Preparation preparation,
                                          const std::string& where) {
   const JsonObject object(json, where, {"form", "intensity", "soft_masks"});

@@ -11,10 +11,20 @@ namespace ssam::inline SSAM_ABI {
 /// What can be read off a SAM checkpoint (names normalised). Extents are 0 where a tensor is absent or has another
 /// rank.
 struct CheckpointDescription {
-  Index embed_dim = 0, depth = 0, patch_size = 0, grid = 0, out_channels = 0, head_dim = 0, window = 0;
-  std::uint64_t global_blocks = 0;
-  Index decoder_mlp = 0, iou_hidden = 0, mask_channels = 0, text_dim = 0;
+  Index embed_dim = 0;              ///< channels of the encoder's blocks
+  Index depth = 0;                  ///< blocks of the encoder
+  Index patch_size = 0;             ///< side of a token's patch in pixels
+  Index grid = 0;                   ///< side of the position embedding's grid
+  Index out_channels = 0;           ///< of the embedding
+  Index head_dim = 0;               ///< length of a row of relative positions
+  Index window = 0;                 ///< side that the shortest table of relative positions is for
+  std::uint64_t global_blocks = 0;  ///< bit i: block i has one of the longest tables
+  Index decoder_mlp = 0;            ///< hidden channels of the two-way transformer's MLPs
+  Index iou_hidden = 0;             ///< hidden channels of the IoU head
+  Index mask_channels = 0;          ///< of a mask prompt before the last convolution
+  Index text_dim = 0;               ///< values of a text feature; 0 without a text affine layer
 
+  /// Whether the image encoder's extents are all there.
   bool is_sam() const { return embed_dim > 0 && depth > 0 && patch_size > 0 && grid > 0 && out_channels > 0; }
 
   /// "vit_b", "vit_l", "vit_h" or "custom" ("not a SAM checkpoint" where it is none).
@@ -29,6 +39,7 @@ struct CheckpointDescription {
   }
 };
 
+/// Reads the extents off the shapes of the weights.
 inline CheckpointDescription describe_checkpoint(const StateDict& state) {
   CheckpointDescription found;
   const auto shape = [&](const std::string& name, int rank) -> Shape {
@@ -61,17 +72,13 @@ inline CheckpointDescription describe_checkpoint(const StateDict& state) {
 }
 
 namespace detail {
-inline std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (std::size_t i = 0; i < names.size() && i < 5; ++i) text += (i == 0 ? "" : ", ") + names[i];
-  return names.size() > 5 ? text + ", ..." : text;
-}
 inline std::string backbone_name(Index embed_dim) {
   return embed_dim == 768 ? "vit_b" : embed_dim == 1024 ? "vit_l" : embed_dim == 1280 ? "vit_h" : "custom";
 }
 }  // namespace detail
 
-/// Throws the MismatchError of a SAM checkpoint that does not fit a model, with the likely reason first.
+/// Throws the MismatchError of a SAM checkpoint, `found` in the file `source`, that does not fit a model, with the
+/// likely reason first. `missing`, `unexpected`, `misshapen`: names of tensors.
 [[noreturn]] inline void throw_mismatch(const std::string& source, const CheckpointDescription& found,
                                         const SamConfig& model, const std::vector<std::string>& missing,
                                         const std::vector<std::string>& unexpected,

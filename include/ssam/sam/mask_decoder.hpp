@@ -6,37 +6,49 @@
 namespace ssam::inline SSAM_ABI {
 
 /// Which of the decoder's four masks are wanted: the single one (0) or the three of an ambiguous prompt (1 to 3).
-enum class MaskOutput { single, multi };
+enum class MaskOutput {
+  single,  ///< mask 0
+  multi    ///< masks 1, 2 and 3
+};
 
 /// SAM's mask decoder.
 template <class Scalar, class Device, class Recipe>
 class MaskDecoder {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
-  using Transformer = TwoWayTransformer<Scalar, Device, Recipe>;
-  using MaskTraining = typename Recipe::DecoderMask;
-  using Upscale = ConvTranspose2x2<Scalar, Device, MaskTraining>;
-  using Head = HeadMlp<Scalar, Device, MaskTraining>;
+  using View = TensorView<Scalar, Device>;                        ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;             ///< a tensor to read
+  using Transformer = TwoWayTransformer<Scalar, Device, Recipe>;  ///< of tokens and image
+  using MaskTraining = typename Recipe::DecoderMask;  ///< of tokens, upscaling and the single mask's hypernetwork
+  using Upscale = ConvTranspose2x2<Scalar, Device, MaskTraining>;  ///< twice the side
+  using Head = HeadMlp<Scalar, Device, MaskTraining>;              ///< the single mask's hypernetwork
+  /// The other masks' hypernetworks and the IoU head.
   using MultimaskHead = HeadMlp<Scalar, Device, typename Recipe::DecoderMultimask>;
-  static constexpr Index mask_tokens_count = 4;
-  static constexpr Index own_tokens = 1 + mask_tokens_count;
+  static constexpr Part part = Part::decoder;                 ///< of all its parameters
+  static constexpr Index mask_tokens_count = 4;               ///< masks it can give
+  static constexpr Index own_tokens = 1 + mask_tokens_count;  ///< of the IoU and of the masks
+  /// What forward leaves for backward.
   struct Record {
-    typename Transformer::Record transformer;
-    typename Upscale::Record upscale0, upscale3;
-    typename LayerNorm<Scalar, Device, MaskTraining>::Record upscale1;
-    typename Head::Record head;
-    ConstView normed, raised;   // before the two GELUs of the upscaling
-    ConstView upscaled, hyper;  // [P, 4h, 4w, C/8], [P, C/8]
-    Shape embedding;            // [images, h, w, C]
-    Index prompts = 0, tokens = 0;
+    typename Transformer::Record transformer;                           ///< of the two-way transformer
+    typename Upscale::Record upscale0;                                  ///< of the first doubling
+    typename Upscale::Record upscale3;                                  ///< of the second
+    typename LayerNorm<Scalar, Device, MaskTraining>::Record upscale1;  ///< of the norm between them
+    typename Head::Record head;                                         ///< of the single mask's hypernetwork
+    ConstView normed;                                                   ///< before the first GELU [P, 2h, 2w, C/4]
+    ConstView raised;                                                   ///< before the second GELU [P, 4h, 4w, C/8]
+    ConstView upscaled;                                                 ///< behind it, the same shape
+    ConstView hyper;                                                    ///< the hypernetwork's answer [P, C/8]
+    Shape embedding;                                                    ///< [images, h, w, C]
+    Index prompts = 0;                                                  ///< P
+    Index tokens = 0;                                                   ///< of each prompt, the decoder's own included
   };
+  /// What predict answers.
   struct Result {
     View low_res;  ///< mask logits [P, masks, 4h, 4w]
     View iou;      ///< predicted IoU [P, masks]
   };
 
-  constexpr MaskDecoder() = default;
+  constexpr MaskDecoder() = default;  ///< empty, to be assigned
+  /// All parameters 0.
   constexpr explicit MaskDecoder(const SamConfig& config)
       : iou_token(Shape{1, config.out_channels}),
         mask_tokens(Shape{mask_tokens_count, config.out_channels}),
@@ -46,7 +58,7 @@ class MaskDecoder {
         upscale3(config.out_channels / 4, config.out_channels / 8),
         hypernetwork(config.out_channels, config.out_channels, config.out_channels / 8),
         iou_head(config.out_channels, config.iou_hidden, mask_tokens_count),
-        dense_prompt_(config.dense_prompt) {
+        dense_prompt_(config.dense_prompt()) {
     for (Index i = 1; i < mask_tokens_count; ++i) {
       multimask_hypernetworks.emplace_back(config.out_channels, config.out_channels, config.out_channels / 8);
     }
@@ -78,8 +90,8 @@ class MaskDecoder {
       }
     }
     for (Index p = 0; p < prompts; ++p) {
-      ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, hyper.slice(p).matrix(),
-                            record.upscaled.slice(p).matrix(), result.low_res.slice(p).matrix(masks));
+      ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::yes, hyper.slice(p).matrix(),
+                          record.upscaled.slice(p).matrix(), result.low_res.slice(p).matrix(masks));
     }
     const View iou = allocate<Scalar>(context, {prompts, mask_tokens_count});
     typename MultimaskHead::Record head;
@@ -88,7 +100,8 @@ class MaskDecoder {
     return result;
   }
 
-  /// The training path: only the single mask, everything kept for `backward`. -> low_res [P, 4h, 4w]
+  /// The training path: only the single mask, everything kept for `backward`. embedding, image_positions, sparse and
+  /// dense as of predict -> low_res [P, 4h, 4w]
   View forward(Context<Device>& context, ConstView embedding, ConstView image_positions, ConstView sparse,
                ConstView dense, Record& record) const {
     const Index prompts = sparse.dim(0);
@@ -98,21 +111,23 @@ class MaskDecoder {
     hypernetwork.forward(context, token_matrix(tokens, 1, embedding.dim(3)), hyper.matrix(), record.head);
     record.hyper = hyper;
     for (Index p = 0; p < prompts; ++p) {
-      ops::multiply<Scalar>(context, ops::Op::none, ops::Op::transpose, hyper.slice(p).matrix(),
-                            record.upscaled.slice(p).matrix(), low_res.slice(p).matrix(1));
+      ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::yes, hyper.slice(p).matrix(),
+                          record.upscaled.slice(p).matrix(), low_res.slice(p).matrix(1));
     }
     return low_res;
   }
 
-  /// Adds to the trained gradients; overwrites dembedding [E, h, w, C] and dsparse [P, n, C].
-  void backward(Context<Device>& context, const Record& record, ConstView dlow_res, View dembedding, View dsparse) {
+  /// dlow_res [P, 4h, 4w]. Adds to the trained gradients and to ddense [C], that of a dense row (empty: not wanted);
+  /// overwrites dembedding [E, h, w, C] (empty: not wanted) and dsparse [P, n, C].
+  void backward(Context<Device>& context, const Record& record, ConstView dlow_res, View dembedding, View dsparse,
+                View ddense = {}) {
     WorkspaceScope<Device> scope(context);
     const Index channels = record.embedding[3], h = record.embedding[1], w = record.embedding[2];
     const Index prompts = record.prompts, count = record.tokens;
     const View dtokens = allocate<Scalar>(context, {prompts, count, channels});
     const View dout = allocate<Scalar>(context, dtokens.shape());
-    const View dimage = allocate<Scalar>(context, {prompts, h * w, channels});
-    const View dkeys = allocate<Scalar>(context, dimage.shape());
+    const View dkeys = allocate<Scalar>(context, {prompts, h * w, channels});
+    const View dimage = dembedding.empty() && ddense.empty() ? View{} : allocate<Scalar>(context, dkeys.shape());
     ops::fill<Scalar>(context, dout, Scalar(0));
     backward_mask(context, record, dlow_res, dout, dkeys);
     transformer.backward(context, record.transformer, dout, dkeys, dtokens, dimage);
@@ -122,21 +137,25 @@ class MaskDecoder {
                                               count * channels};
     };
     if constexpr (MaskTraining::trained) {
-      ops::sum_rows<Scalar>(context, token(0, 1), iou_token.grad_accumulator());
-      ops::sum_rows<Scalar>(context, token(1, mask_tokens_count), mask_tokens.grad_accumulator());
+      ops::sum_rows<Scalar>(context, token(0, 1), iou_token.ensure_grad());
+      ops::sum_rows<Scalar>(context, token(1, mask_tokens_count), mask_tokens.ensure_grad());
     }
     if (!dsparse.empty() && dsparse.size() > 0) {
       ops::copy_matrix<Scalar>(context, token(own_tokens, count - own_tokens), dsparse.matrix(prompts));
     }
+    if (dense_prompt_ && !ddense.empty()) ops::sum_rows<Scalar>(context, dimage.matrix(), ddense);
+    if (dembedding.empty()) return;
     const Index images = record.embedding[0], each = prompts / images;
     ops::fill<Scalar>(context, dembedding, Scalar(0));
     for (Index e = 0; e < images; ++e) {
       const Index size = h * w * channels;
-      const MatrixView<const Scalar, Device> part{dimage.data() + e * each * size, each, size, size};
-      ops::sum_rows<Scalar>(context, part, dembedding.slice(e));
+      const MatrixView<const Scalar, Device> one{dimage.data() + e * each * size, each, size, size};
+      ops::sum_rows<Scalar>(context, one, dembedding.slice(e));
     }
   }
 
+  /// SAM's names: transformer, iou_token, mask_tokens, output_upscaling.0/1/3, output_hypernetworks_mlps.0 to 3,
+  /// iou_prediction_head.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.child("transformer", self.transformer);
@@ -152,14 +171,15 @@ class MaskDecoder {
     visitor.child("iou_prediction_head", self.iou_head);
   }
 
-  Parameter<Scalar, Device, MaskTraining> iou_token, mask_tokens;
-  Transformer transformer;
-  Upscale upscale0;
-  LayerNorm<Scalar, Device, MaskTraining> upscale1;
-  Upscale upscale3;
-  Head hypernetwork;
-  std::vector<MultimaskHead> multimask_hypernetworks;
-  MultimaskHead iou_head;
+  Parameter<Scalar, Device, MaskTraining> iou_token;    ///< [1, C]
+  Parameter<Scalar, Device, MaskTraining> mask_tokens;  ///< [4, C]
+  Transformer transformer;                              ///< of tokens and image
+  Upscale upscale0;                                     ///< C -> C/4
+  LayerNorm<Scalar, Device, MaskTraining> upscale1;     ///< of C/4 channels
+  Upscale upscale3;                                     ///< C/4 -> C/8
+  Head hypernetwork;                                    ///< of mask 0: C -> C/8
+  std::vector<MultimaskHead> multimask_hypernetworks;   ///< of masks 1, 2 and 3: C -> C/8
+  MultimaskHead iou_head;                               ///< C -> 4
 
  private:
   static MatrixView<const Scalar, Device> token_matrix(ConstView tokens, Index which, Index channels) {
@@ -231,10 +251,10 @@ class MaskDecoder {
     const View dhyper = allocate<Scalar>(context, record.hyper.shape());
     for (Index p = 0; p < prompts; ++p) {
       const auto dmask = dlow_res.slice(p).matrix(1);
-      ops::multiply<Scalar>(context, ops::Op::transpose, ops::Op::none, dmask, record.hyper.slice(p).matrix(),
-                            dupscaled.slice(p).matrix());
-      ops::multiply<Scalar>(context, ops::Op::none, ops::Op::none, dmask, record.upscaled.slice(p).matrix(),
-                            dhyper.slice(p).matrix());
+      ops::matmul<Scalar>(context, ops::Transpose::yes, ops::Transpose::no, dmask, record.hyper.slice(p).matrix(),
+                          dupscaled.slice(p).matrix());
+      ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::no, dmask, record.upscaled.slice(p).matrix(),
+                          dhyper.slice(p).matrix());
     }
     hypernetwork.backward(context, record.head, dhyper.matrix(),
                           {dout.data() + channels, prompts, channels, record.tokens * channels});

@@ -124,7 +124,7 @@ inline bool is_whole_sam(const StateDict& state) {
   return describe_checkpoint(state).is_sam() && detail::lacking_parts(state).empty();
 }
 
-/// Throws the MismatchError that says what a file is instead of a SAM checkpoint.
+/// Throws the MismatchError that says what a file (`source`) is instead of a SAM checkpoint.
 [[noreturn]] inline void throw_not_sam(const StateDict& state, const std::string& source) {
   const OtherCheckpoint other = describe_other(state);
   std::string found = detail::listed_heads(state);

@@ -1,54 +1,14 @@
 #pragma once
 
-#include <array>
-#include <ssam/sam/ssam_model.hpp>
-#include <string_view>
+#include <ssam/adapt/parameter_count.hpp>
+#include <ssam/sam/text_prompted_sam.hpp>
 
 namespace ssam::inline SSAM_ABI {
-
-/// The lines of a count: what a trained parameter is. Everything of the mask decoder that is not an adapter is
-/// `decoder`.
-enum class CountGroup { singular_values, low_rank, norms, biases, weights, positional, text_affine, decoder };
-inline constexpr std::size_t count_groups = 8;
-inline constexpr std::array<std::string_view, count_groups> count_group_names = {
-    "singular_values", "low_rank", "norms", "biases", "weights", "positional", "text_affine", "decoder"};
-
-/// Parameters of a composed model. Buffers (the random-Fourier matrix, batch statistics) are not parameters.
-struct ParameterCount {
-  Index trained = 0;
-  Index total = 0;                           ///< SAM, adapters and TAL, trained or not
-  std::array<Index, count_groups> groups{};  ///< the trained ones by CountGroup
-
-  constexpr Index group(CountGroup which) const { return groups[static_cast<std::size_t>(which)]; }
-};
-
-/// The group a parameter is counted in.
-constexpr CountGroup count_group(const Path& path, Group group) {
-  if (group == Group::singular_values) return CountGroup::singular_values;
-  if (group == Group::low_rank) return CountGroup::low_rank;
-  if (path.starts_with("mask_decoder")) return CountGroup::decoder;
-  if (path.starts_with("text_affine")) return CountGroup::text_affine;
-  if (group == Group::norms) return CountGroup::norms;
-  if (group == Group::biases) return CountGroup::biases;
-  if (group == Group::positional) return CountGroup::positional;
-  return CountGroup::weights;
-}
 
 /// Counts what `Recipe` trains in a model of this configuration, by building it on no device at all and walking it: a
 /// constant expression, with no second formula that could drift.
 template <class Recipe>
 constexpr ParameterCount parameter_count(const SamConfig& config) {
-  const SsamModel<float, Meta, Recipe> model(config);
-  ParameterCount count;
-  walk(model, [&count](const Path& path, const auto& parameter, Group group, Layout) {
-    if (group == Group::buffer || group == Group::counter) return;
-    count.total += parameter.value.size();
-    if constexpr (std::remove_cvref_t<decltype(parameter)>::trained) {
-      count.trained += parameter.value.size();
-      count.groups[static_cast<std::size_t>(count_group(path, group))] += parameter.value.size();
-    }
-  });
-  return count;
+  return parameter_count_of(TextPromptedSam<float, Meta, Recipe>(config));
 }
-
 }  // namespace ssam::inline SSAM_ABI

@@ -4,9 +4,9 @@
 
 namespace ssam::inline SSAM_ABI {
 
-/// SAM's way from low-resolution mask logits to the original image: bilinear to the model's input size, the padding cut
-/// off, bilinear to the original size. low_res [P, M, h, w] -> [P, M, height, width] (a workspace tensor).
-/// `resized_*` is the size of the image inside the padded input.
+/// SAM's way from low-resolution mask logits to the original image: bilinear to the model's input of side `image_size`,
+/// the padding cut off, bilinear to the original size. low_res [P, M, h, w] -> [P, M, height, width] (a workspace
+/// tensor). `resized_height` x `resized_width` is the size of the image inside the padded input.
 template <class Scalar, class Device>
 TensorView<Scalar, Device> postprocess_masks(Context<Device>& context, TensorView<const Scalar, Device> low_res,
                                              Index image_size, Index resized_height, Index resized_width, Index height,

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cmath>
-#include <numbers>
 #include <ssam/nn/convolution.hpp>
 #include <ssam/nn/norm.hpp>
 #include <ssam/sam/config.hpp>
@@ -11,24 +9,26 @@ namespace ssam::inline SSAM_ABI {
 
 /// Prompts of `count` masks on one image, all of the same make-up, in pixels of the model's (resized) input.
 struct Prompts {
-  Index count = 0;
+  Index count = 0;             ///< masks that are asked for
   std::vector<double> points;  ///< [count, n, 2] as x, y; may be empty
   std::vector<int> labels;     ///< [count, n]: 1 foreground, 0 background, -1 padding
   std::vector<double> boxes;   ///< [count, 4] as x0, y0, x1, y1; may be empty
   std::vector<float> masks;    ///< [count, 4 h, 4 w] mask logits, h x w the embedding's grid; may be empty
 };
 
-/// SAM's prompt encoder. Always frozen (no published recipe trains it).
-template <class Scalar, class Device>
+/// SAM's prompt encoder. Where a recipe trains it (SAMed), training with labels gives a gradient to the no-mask
+/// embedding only: the decoder adds it.
+template <class Scalar, class Device, class Training = Frozen>
 class PromptEncoder {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
-  using Embedding = Parameter<Scalar, Device, Frozen>;
-  using Conv = Convolution<Scalar, Device, Linear<Scalar, Device, Frozen, Frozen>>;
-  using Norm = LayerNorm<Scalar, Device, Frozen>;
+  using View = TensorView<Scalar, Device>;                                               ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;                                    ///< a tensor to read
+  using Embedding = Parameter<Scalar, Device, Training>;                                 ///< a row [1, C]
+  using Conv = Convolution<Scalar, Device, Linear<Scalar, Device, Training, Training>>;  ///< of a mask prompt
+  using Norm = LayerNorm<Scalar, Device, Training>;                                      ///< between them
 
-  constexpr PromptEncoder() = default;
+  constexpr PromptEncoder() = default;  ///< empty, to be assigned
+  /// All parameters 0, the random-Fourier matrix included.
   constexpr explicit PromptEncoder(const SamConfig& config)
       : gaussian(Shape{2, config.out_channels / 2}),
         not_a_point(Shape{1, config.out_channels}),
@@ -42,53 +42,42 @@ class PromptEncoder {
     for (Embedding& embedding : points) embedding = Embedding(Shape{1, config.out_channels});
   }
 
-  /// Random-Fourier positions of every cell of an h x w embedding, [h * w, C].
-  Tensor<Scalar, Device> dense_positions(Index h, Index w) const {
-    const std::vector<Scalar> matrix = gaussian.value.to_host();
-    std::vector<Scalar> values;
-    for (Index y = 0; y < h; ++y) {
-      for (Index x = 0; x < w; ++x) {
-        append_position(matrix, (double(x) + 0.5) / double(w), (double(y) + 0.5) / double(h), values);
-      }
-    }
-    return Tensor<Scalar, Device>({h * w, 2 * gaussian.value.dim(1)}, values);
+  /// Random-Fourier positions of every cell of an h x w embedding, [h w, C] (a workspace tensor).
+  View dense_positions(Context<Device>& context, Index h, Index w) const {
+    const View positions = allocate<Scalar>(context, {h * w, 2 * gaussian.value.dim(1)});
+    ops::fourier_grid<Scalar>(context, gaussian.value, h, w, positions);
+    return positions;
   }
 
   /// Sparse tokens [count, n, C] of points and boxes: points first (padded by one "not a point" where there is no box),
   /// then two corners. Throws ConfigError on label values or list lengths that make no sense.
   View sparse(Context<Device>& context, const Prompts& prompts) const {
     check(prompts);
-    const Index channels = no_mask.value.size();
     const bool boxes = !prompts.boxes.empty();
     const Index given = prompts.count == 0 ? 0 : static_cast<Index>(prompts.labels.size()) / prompts.count;
-    const Index padding = given > 0 && !boxes ? 1 : 0;
-    const std::vector<Scalar> matrix = gaussian.value.to_host(), nothing = not_a_point.value.to_host();
-    std::vector<Scalar> corner[4];
-    for (int i = 0; i < 4; ++i) corner[i] = points[i].value.to_host();
-    std::vector<Scalar> values;
-    auto append = [&](double x, double y, const std::vector<Scalar>& kind) {
-      const std::size_t first = values.size();
-      append_position(matrix, (x + 0.5) / double(image_size_), (y + 0.5) / double(image_size_), values);
-      for (std::size_t c = 0; c < kind.size(); ++c) values[first + c] += kind[c];
+    std::vector<ops::FourierToken> host;
+    const auto append = [&](const double* at, Index kind) {
+      const double side = static_cast<double>(image_size_);
+      host.push_back({(at[0] + 0.5) / side, (at[1] + 0.5) / side, kind});
     };
     for (Index p = 0; p < prompts.count; ++p) {
-      for (Index i = 0; i < given; ++i) {
-        const std::size_t at = static_cast<std::size_t>(p * given + i);
-        if (prompts.labels[at] < 0) {
-          values.insert(values.end(), nothing.begin(), nothing.end());
-        } else {
-          append(prompts.points[2 * at], prompts.points[2 * at + 1], corner[prompts.labels[at]]);
-        }
+      for (Index i = p * given; i < (p + 1) * given; ++i) {
+        append(prompts.points.data() + 2 * i, prompts.labels[static_cast<std::size_t>(i)]);
       }
-      if (padding > 0) values.insert(values.end(), nothing.begin(), nothing.end());
-      for (std::size_t side = 0; boxes && side < 2; ++side) {
-        const std::size_t at = static_cast<std::size_t>(4 * p) + 2 * side;
-        append(prompts.boxes[at], prompts.boxes[at + 1], corner[2 + side]);
-      }
+      if (given > 0 && !boxes) host.push_back({});
+      for (Index side = 0; boxes && side < 2; ++side) append(prompts.boxes.data() + 4 * p + 2 * side, 2 + side);
     }
-    const View tokens = allocate<Scalar>(context, {prompts.count, given + padding + (boxes ? 2 : 0), channels});
-    if (!values.empty()) Memory<Device>::copy_from_host(tokens.data(), values.data(), values.size() * sizeof(Scalar));
-    return tokens;
+    const Index channels = no_mask.value.size(), count = static_cast<Index>(host.size());
+    const View result =
+        allocate<Scalar>(context, {prompts.count, prompts.count == 0 ? 0 : count / prompts.count, channels});
+    if (count == 0) return result;
+    WorkspaceScope<Device> scope(context);
+    const View kinds = allocate<Scalar>(context, {4, channels});
+    for (Index kind = 0; kind < 4; ++kind) ops::copy<Scalar>(context, points[kind].value, kinds.slice(kind));
+    const auto tokens = allocate<ops::FourierToken>(context, {count});
+    Memory<Device>::copy_from_host(tokens.data(), host.data(), host.size() * sizeof(host[0]));
+    ops::fourier_tokens<Scalar>(context, gaussian.value, kinds, not_a_point.value, tokens, result);
+    return result;
   }
 
   /// The dense prompt of an h x w embedding: [count, h, w, C] where there are mask prompts, else the no-mask row [C].
@@ -120,6 +109,8 @@ class PromptEncoder {
     return result;
   }
 
+  /// SAM's names: pe_layer.positional_encoding_gaussian_matrix, point_embeddings.0 to 3, not_a_point_embed,
+  /// mask_downscaling.0/1/3/4/6, no_mask_embed.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.parameter("pe_layer.positional_encoding_gaussian_matrix", self.gaussian, Group::buffer);
@@ -137,26 +128,15 @@ class PromptEncoder {
 
   Parameter<Scalar, Device, Frozen> gaussian;  ///< [2, C / 2], a buffer of the checkpoint
   Embedding points[4];                         ///< background, foreground, top-left corner, bottom-right corner
-  Embedding not_a_point, no_mask;
-  Conv mask0;
-  Norm mask1;
-  Conv mask3;
-  Norm mask4;
-  Conv mask6;
+  Embedding not_a_point;                       ///< stands for padding
+  Embedding no_mask;                           ///< dense prompt where there is no mask
+  Conv mask0;                                  ///< 1 -> mask_channels / 4, 2x2, half the side
+  Norm mask1;                                  ///< of mask_channels / 4
+  Conv mask3;                                  ///< mask_channels / 4 -> mask_channels, 2x2, half the side
+  Norm mask4;                                  ///< of mask_channels
+  Conv mask6;                                  ///< mask_channels -> C, 1x1
 
  private:
-  // x, y in [0, 1] -> sin and cos of 2 pi (2 x - 1, 2 y - 1) G
-  static void append_position(const std::vector<Scalar>& matrix, double x, double y, std::vector<Scalar>& out) {
-    const std::size_t half = matrix.size() / 2, first = out.size();
-    out.resize(first + 2 * half);
-    for (std::size_t c = 0; c < half; ++c) {
-      const double angle =
-          2 * std::numbers::pi * ((2 * x - 1) * double(matrix[c]) + (2 * y - 1) * double(matrix[half + c]));
-      out[first + c] = static_cast<Scalar>(std::sin(angle));
-      out[first + half + c] = static_cast<Scalar>(std::cos(angle));
-    }
-  }
-
   static void check(const Prompts& prompts) {
     const std::size_t count = static_cast<std::size_t>(prompts.count);
     const bool lengths = prompts.points.size() == 2 * prompts.labels.size() &&

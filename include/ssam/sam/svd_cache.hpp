@@ -8,12 +8,12 @@ namespace ssam::inline SSAM_ABI {
 
 /// What prepare_cached did.
 struct SvdCacheReport {
-  std::filesystem::path file;
-  Index read = 0;         ///< layers whose factors came from the file
-  Index computed = 0;     ///< layers that were factored
-  bool written = false;   ///< the file holds all of them now, by our hand
-  std::string note = {};  ///< why the file could not be used or written, if so
-  double seconds = 0;
+  std::filesystem::path file;  ///< the cache, beside the checkpoint
+  Index read = 0;              ///< layers whose factors came from the file
+  Index computed = 0;          ///< layers that were factored
+  bool written = false;        ///< the file holds all of them now, by our hand
+  std::string note = {};       ///< why the file could not be used or written, if so
+  double seconds = 0;          ///< all of it took
 };
 
 /// Where the SVD factors of a checkpoint are kept.
@@ -54,16 +54,18 @@ inline bool is_foreign(const std::filesystem::path& file) {
 }
 
 /// Gives a layer its factors from the cache; false when they are not there in this precision and of these shapes.
-template <class Scalar, class Device, class Layer>
+template <class Layer>
 bool set_cached_factors(Layer& layer, const std::string& name, const StateDict& cache) {
+  using Values = std::remove_cvref_t<decltype(layer.factors.u)>;
+  using Scalar = std::remove_cvref_t<decltype(*layer.factors.u.data())>;
   const Index rows = layer.weight.value.dim(0), cols = layer.weight.value.size() / rows, rank = std::min(rows, cols);
   const auto tensor = [&](const char* part, const Shape& shape) {
     const auto entry = cache.tensors.find(name + part);
     const bool fits =
         entry != cache.tensors.end() && entry->second.dtype == dtype_of<Scalar>() && entry->second.shape == shape;
-    return fits ? Tensor<Scalar, Device>(shape, entry->second.template to<Scalar>()) : Tensor<Scalar, Device>();
+    return fits ? Values(shape, entry->second.template to<Scalar>()) : Values();
   };
-  SvdFactors<Scalar, Device> factors{tensor(".u", {rows, rank}), tensor(".s", {rank}), tensor(".vt", {rank, cols})};
+  typename Layer::Factors factors{tensor(".u", {rows, rank}), tensor(".s", {rank}), tensor(".vt", {rank, cols})};
   if (factors.u.empty() || factors.s.empty() || factors.vt.empty()) return false;
   layer.set_factors(std::move(factors));
   return true;
@@ -75,21 +77,21 @@ bool set_cached_factors(Layer& layer, const std::string& name, const StateDict& 
 /// and of its own content are right; what is missing is computed on all cores and the file is written anew. A stale or
 /// damaged file is never used; a folder that cannot be written is no error (see the report's note), nor is a file of
 /// this name that is no cache: it stays.
-template <class Scalar, class Device, class Recipe>
-SvdCacheReport prepare_cached(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model,
-                              const std::filesystem::path& checkpoint, const std::string& base_hash) {
+template <class Device, class Model>
+SvdCacheReport prepare_cached(Context<Device>& context, Model& model, const std::filesystem::path& checkpoint) {
+  const std::string base_hash = model.base_hash();
   const auto start = std::chrono::steady_clock::now();
   SvdCacheReport report{.file = svd_cache_file(checkpoint)};
   Index layers = 0;
   walk_layers(model, [&](const Path&, auto& layer) {
-    if constexpr (requires { layer.factors; }) layers += layer.prepared() ? 0 : 1;
+    if constexpr (FactoredLayer<decltype(layer)>) layers += layer.prepared() ? 0 : 1;
   });
   if (layers == 0) return report;
   {
     const StateDict cache = detail::read_svd_cache(report.file, base_hash, report.note);
     walk_layers(model, [&](const Path& path, auto& layer) {
-      if constexpr (requires { layer.factors; }) {
-        if (!layer.prepared() && detail::set_cached_factors<Scalar, Device>(layer, path.str(), cache)) ++report.read;
+      if constexpr (FactoredLayer<decltype(layer)>) {
+        if (!layer.prepared() && detail::set_cached_factors(layer, path.str(), cache)) ++report.read;
       }
     });
   }
@@ -99,7 +101,7 @@ SvdCacheReport prepare_cached(Context<Device>& context, SsamModel<Scalar, Device
     StateDict state;
     state.metadata = {{"format", detail::svd_cache_format}, {"base_hash", base_hash}};
     walk_layers(model, [&](const Path& path, auto& layer) {
-      if constexpr (requires { layer.factors; }) {
+      if constexpr (FactoredLayer<decltype(layer)>) {
         const std::string name = path.str();
         state.tensors[name + ".u"] = to_checkpoint(layer.factors.u, Group::weights, Layout::same);
         state.tensors[name + ".s"] = to_checkpoint(layer.factors.s, Group::weights, Layout::same);

@@ -12,7 +12,8 @@ namespace ssam::inline SSAM_ABI {
 /// [M * C] for every prompt. An empty view: no such term.
 template <class Scalar, class Device>
 struct DecoderPositions {
-  TensorView<const Scalar, Device> tokens, image;
+  TensorView<const Scalar, Device> tokens;  ///< [P, T, C]
+  TensorView<const Scalar, Device> image;   ///< [M * C]
 };
 
 namespace detail {
@@ -40,21 +41,28 @@ TensorView<const Scalar, Device> with_image(Context<Device>& context, TensorView
 template <class Scalar, class Device, class Recipe>
 class TwoWayBlock {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
-  using LinearLayer = typename Recipe::template DecoderLinear<Scalar, Device>;
-  using Attention = CrossAttention<Scalar, Device, LinearLayer>;
-  using Norm = LayerNorm<Scalar, Device, typename Recipe::DecoderNorm>;
-  using MlpBlock = Mlp<Scalar, Device, LinearLayer, Activation::relu>;
-  using Positions = DecoderPositions<Scalar, Device>;
+  using View = TensorView<Scalar, Device>;                                     ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;                          ///< a tensor to read
+  using LinearLike = typename Recipe::template DecoderLinear<Scalar, Device>;  ///< of the attention and the MLP
+  using Attention = CrossAttention<Scalar, Device, LinearLike>;  ///< to half the channels, but for the tokens' own
+  using Norm = LayerNorm<Scalar, Device, typename Recipe::DecoderNorm>;  ///< behind every residual
+  using MlpBlock = Mlp<Scalar, Device, LinearLike, Activation::relu>;    ///< of tokens
+  using Positions = DecoderPositions<Scalar, Device>;                    ///< of tokens and image
+  /// What forward leaves for backward.
   struct Record {
-    typename Attention::Record self_attn, token_to_image, image_to_token;
-    typename Norm::Record norm1, norm2, norm3, norm4;
-    typename MlpBlock::Record mlp;
-    bool positions = false;
+    typename Attention::Record self_attn;       ///< of the tokens' attention to themselves
+    typename Attention::Record token_to_image;  ///< ... to the image
+    typename Attention::Record image_to_token;  ///< of the image's to the tokens
+    typename Norm::Record norm1;                ///< of norm1
+    typename Norm::Record norm2;                ///< of norm2
+    typename Norm::Record norm3;                ///< of norm3
+    typename Norm::Record norm4;                ///< of norm4
+    typename MlpBlock::Record mlp;              ///< of the MLP
+    bool positions = false;                     ///< whether there were positional terms
   };
 
-  constexpr TwoWayBlock() = default;
+  constexpr TwoWayBlock() = default;  ///< empty, to be assigned
+  /// All parameters 0. The first block's self-attention (`first`) has neither positions nor a residual.
   constexpr TwoWayBlock(const SamConfig& config, bool first)
       : self_attn(config.out_channels, config.out_channels, config.decoder_heads),
         norm1(config.out_channels, 1e-5),
@@ -66,8 +74,8 @@ class TwoWayBlock {
         cross_attn_image_to_token(config.out_channels, config.out_channels / 2, config.decoder_heads),
         first_(first) {}
 
-  /// queries [P, T, C] and keys [P, M, C] -> new_queries, new_keys. The first block's self-attention has neither
-  /// positions nor a residual.
+  /// queries [P, T, C] and keys [P, M, C], with the positional terms `at` -> new_queries, new_keys, the same shapes.
+  /// The first block's self-attention has neither positions nor a residual.
   void forward(Context<Device>& context, ConstView queries, ConstView keys, const Positions& at, View new_queries,
                View new_keys, Record& record) const {
     record.positions = !at.tokens.empty();
@@ -97,17 +105,21 @@ class TwoWayBlock {
     norm4.forward(context, s4, new_keys, record.norm4);
   }
 
-  /// dnew_queries is used up; dqueries and dkeys are overwritten; dpositions [P, T, C] accumulates.
+  /// dnew_queries [P, T, C] (used up) and dnew_keys [P, M, C]. Adds to the trained gradients and to dpositions [P, T,
+  /// C]; overwrites dqueries and wanted_dkeys (empty: not wanted).
   void backward(Context<Device>& context, const Record& record, View dnew_queries, ConstView dnew_keys, View dqueries,
-                View dkeys, View dpositions) {
+                View wanted_dkeys, View dpositions) {
     WorkspaceScope<Device> scope(context);
+    const View dkeys = wanted_dkeys.empty() ? allocate<Scalar>(context, dnew_keys.shape()) : wanted_dkeys;
     const View a = allocate<Scalar>(context, dqueries.shape()), b = allocate<Scalar>(context, dqueries.shape());
     const View c = allocate<Scalar>(context, dqueries.shape()), d = allocate<Scalar>(context, dqueries.shape());
-    const View k1 = allocate<Scalar>(context, dkeys.shape()), k2 = allocate<Scalar>(context, dkeys.shape());
+    const bool wants_keys = !wanted_dkeys.empty();
+    const View k1 = wants_keys ? allocate<Scalar>(context, dkeys.shape()) : View{};
+    const View k2 = wants_keys ? allocate<Scalar>(context, dkeys.shape()) : View{};
 
     norm4.backward(context, record.norm4, dnew_keys, dkeys);
     cross_attn_image_to_token.backward(context, record.image_to_token, dkeys, k1, a, b);
-    ops::accumulate<Scalar>(context, k1, dkeys);
+    if (wants_keys) ops::accumulate<Scalar>(context, k1, dkeys);
     ops::accumulate<Scalar>(context, a, dnew_queries);
     ops::accumulate<Scalar>(context, b, dnew_queries);
     if (record.positions) ops::accumulate<Scalar>(context, a, dpositions);
@@ -118,8 +130,10 @@ class TwoWayBlock {
 
     norm2.backward(context, record.norm2, b, a);
     cross_attn_token_to_image.backward(context, record.token_to_image, a, b, k1, k2);
-    ops::accumulate<Scalar>(context, k1, dkeys);
-    ops::accumulate<Scalar>(context, k2, dkeys);
+    if (wants_keys) {
+      ops::accumulate<Scalar>(context, k1, dkeys);
+      ops::accumulate<Scalar>(context, k2, dkeys);
+    }
     ops::accumulate<Scalar>(context, b, a);
     if (record.positions) ops::accumulate<Scalar>(context, b, dpositions);
 
@@ -138,6 +152,7 @@ class TwoWayBlock {
     ops::accumulate<Scalar>(context, c, dqueries);
   }
 
+  /// SAM's names, those of the members.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.child("self_attn", self.self_attn);
@@ -150,13 +165,14 @@ class TwoWayBlock {
     visitor.child("cross_attn_image_to_token", self.cross_attn_image_to_token);
   }
 
-  Attention self_attn;
-  Norm norm1;
-  Attention cross_attn_token_to_image;
-  Norm norm2;
-  MlpBlock mlp;
-  Norm norm3, norm4;
-  Attention cross_attn_image_to_token;
+  Attention self_attn;                  ///< tokens to tokens
+  Norm norm1;                           ///< behind self_attn
+  Attention cross_attn_token_to_image;  ///< C -> C/2 -> C
+  Norm norm2;                           ///< behind cross_attn_token_to_image
+  MlpBlock mlp;                         ///< of tokens
+  Norm norm3;                           ///< behind mlp
+  Norm norm4;                           ///< behind cross_attn_image_to_token
+  Attention cross_attn_image_to_token;  ///< C -> C/2 -> C
 
  private:
   bool first_ = false;
@@ -166,22 +182,25 @@ class TwoWayBlock {
 template <class Scalar, class Device, class Recipe>
 class TwoWayTransformer {
  public:
-  using View = TensorView<Scalar, Device>;
-  using ConstView = TensorView<const Scalar, Device>;
-  using Block = TwoWayBlock<Scalar, Device, Recipe>;
-  using Positions = DecoderPositions<Scalar, Device>;
+  using View = TensorView<Scalar, Device>;             ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;  ///< a tensor to read
+  using Block = TwoWayBlock<Scalar, Device, Recipe>;   ///< one of the two
+  using Positions = DecoderPositions<Scalar, Device>;  ///< of tokens and image
+  /// What forward leaves for backward.
   struct Record {
-    typename Block::Record layers[2];
-    typename Block::Attention::Record final_attn;
-    typename Block::Norm::Record norm_final;
-    Shape queries, keys;
+    typename Block::Record layers[2];              ///< of the two blocks
+    typename Block::Attention::Record final_attn;  ///< of the last attention
+    typename Block::Norm::Record norm_final;       ///< of the last norm
+    Shape queries;                                 ///< of the tokens [P, T, C]
+    Shape keys;                                    ///< of the image [P, M, C]
   };
 
-  constexpr TwoWayTransformer() = default;
+  constexpr TwoWayTransformer() = default;  ///< empty, to be assigned
+  /// All parameters 0.
   constexpr explicit TwoWayTransformer(const SamConfig& config)
       : final_attn_token_to_image(config.out_channels, config.out_channels / 2, config.decoder_heads),
         norm_final_attn(config.out_channels, 1e-5),
-        positions_(config.decoder_positions) {
+        positions_(config.decoder_positions()) {
     layers.emplace_back(config, true);
     layers.emplace_back(config, false);
   }
@@ -204,7 +223,8 @@ class TwoWayTransformer {
     norm_final_attn.forward(context, sum, new_tokens, record.norm_final);
   }
 
-  /// dnew_image is used up; dtokens and dimage are overwritten.
+  /// dnew_tokens [P, T, C] and dnew_image [P, M, C] (used up). Adds to the trained gradients; dtokens and dimage
+  /// (empty: not wanted) are overwritten.
   void backward(Context<Device>& context, const Record& record, ConstView dnew_tokens, View dnew_image, View dtokens,
                 View dimage) {
     WorkspaceScope<Device> scope(context);
@@ -224,6 +244,7 @@ class TwoWayTransformer {
     ops::add<Scalar>(context, dq, dpositions, dtokens);
   }
 
+  /// SAM's names, those of the members.
   template <class Self, class Visitor>
   static constexpr void visit(Self& self, Visitor& visitor) {
     visitor.children("layers", self.layers);
@@ -231,9 +252,9 @@ class TwoWayTransformer {
     visitor.child("norm_final_attn", self.norm_final_attn);
   }
 
-  std::vector<Block> layers;
-  typename Block::Attention final_attn_token_to_image;
-  typename Block::Norm norm_final_attn;
+  std::vector<Block> layers;                            ///< the two blocks
+  typename Block::Attention final_attn_token_to_image;  ///< C -> C/2 -> C
+  typename Block::Norm norm_final_attn;                 ///< behind it
 
  private:
   bool positions_ = true;

@@ -10,9 +10,11 @@ namespace ssam::inline SSAM_ABI {
 
 /// AdamW as PyTorch has it (decoupled weight decay, bias correction). Defaults: S-SAM's.
 struct AdamWOptions {
-  double lr = 1e-4;
-  double beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
-  double weight_decay = 1e-2;
+  double lr = 1e-4;            ///< learning rate
+  double beta1 = 0.9;          ///< of the mean of gradients
+  double beta2 = 0.999;        ///< of the mean of their squares
+  double eps = 1e-8;           ///< added to the square root of the latter
+  double weight_decay = 1e-2;  ///< per step, times the learning rate
 };
 
 /// The optimiser of one model: moments of every trained parameter, in the order of the walk. A parameter that no
@@ -20,11 +22,14 @@ struct AdamWOptions {
 template <class Scalar, class Device>
 class AdamW {
  public:
+  /// What is kept of one parameter.
   struct Slot {
-    Tensor<Scalar, Device> m, v;
-    Index step = 0;
+    Tensor<Scalar, Device> m;  ///< moving average of gradients; empty before the first step
+    Tensor<Scalar, Device> v;  ///< ... of their squares
+    Index step = 0;            ///< steps that this parameter took part in
   };
 
+  /// Without any moments. `chosen`: see options.
   explicit AdamW(const AdamWOptions& chosen = {}) : options(chosen) {}
 
   /// One step at `options.lr * lr_factor` with gradients no longer than `clip_norm` (0: of any length); then the
@@ -53,7 +58,7 @@ class AdamW {
     return std::sqrt(*host_square_.data());
   }
 
-  AdamWOptions options;
+  AdamWOptions options;     ///< of every parameter
   std::vector<Slot> slots;  ///< by the place of the parameter among the trained ones
 
  private:

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <optional>
 #include <span>
+#include <ssam/adapt/segmentation_model.hpp>
 #include <ssam/core/host_buffer.hpp>
-#include <ssam/data/dataset.hpp>
+#include <ssam/data/sample_source.hpp>
 #include <ssam/ops/ops.hpp>
 #include <ssam/text/features.hpp>
 #include <vector>
@@ -24,11 +25,25 @@ void upload(Context<Device>& context, const float* values, TensorView<Scalar, De
   }
 }
 
+/// The text features that a model takes: those given, else hashed label names; none for a model that takes none. Throws
+/// MismatchError for features of another length.
+template <class Model>
+std::optional<TextFeatures> features_for(const Model& model, const std::optional<TextFeatures>& given) {
+  if (model.text_dim() == 0) return std::nullopt;
+  if (!given) return TextFeatures::hashed(model.text_dim());
+  if (given->dim() == model.text_dim()) return given;
+  throw MismatchError(ErrorText{.what = "the text features do not fit the model",
+                                .expected = std::to_string(model.text_dim()) + " values",
+                                .found = std::to_string(given->dim())});
+}
+
 /// The text features of a data set's labels, [labels, dim].
-inline std::vector<float> feature_table(const TextFeatures& features, const std::vector<std::string>& labels) {
+inline std::vector<float> feature_table(const std::optional<TextFeatures>& features,
+                                        const std::vector<std::string>& labels) {
   std::vector<float> table;
+  if (!features) return table;
   for (const std::string& label : labels) {
-    const std::vector<float> row = features.at(label);
+    const std::vector<float> row = features->at(label);
     table.insert(table.end(), row.begin(), row.end());
   }
   return table;
@@ -38,15 +53,15 @@ inline std::vector<float> feature_table(const TextFeatures& features, const std:
 /// The samples of one step in memory that is used again for the next: images, and for each `together` (image, label)
 /// pairs of it. 1: every pair has its own copy of the image, changed in its own way; the number of labels: an image
 /// comes with all of them and is encoded once.
-template <class Scalar, class Device>
+template <class Scalar, class Device, SampleSource Data>
 class Batch {
  public:
-  /// Keeps a reference to `data`. `most`: images of the largest batch. Throws MismatchError for a label without
-  /// features.
-  Batch(const Dataset& data, const TextFeatures& features, Index most, Index together)
+  /// Keeps a reference to `data`. `most`: images of the largest batch, each with `together` labels. Throws
+  /// MismatchError for a label without features.
+  Batch(const Data& data, const std::optional<TextFeatures>& features, Index most, Index together)
       : data_(data),
         size_(data.image_size()),
-        dim_(features.dim()),
+        dim_(features ? features->dim() : 0),
         together_(together),
         table_(detail::feature_table(features, data.labels())),
         image_values_(most * size_ * size_ * 3),
@@ -54,10 +69,12 @@ class Batch {
         mask_values_(most * together * size_ * size_),
         images_({most, size_, size_, 3}),
         text_({most * together, dim_}),
-        masks_({most * together, size_, size_}) {}
+        masks_({most * together, size_, size_}),
+        labels_(static_cast<std::size_t>(most * together)) {}
 
-  /// Fills the batch, one image per thread at a time; group g holds the samples g * together ... What a sample looks
-  /// like depends on its number and on `augmentation` only. Throws as Dataset::load.
+  /// Fills the batch, one image per thread at a time; `groups` are numbers of images: group g holds the samples g *
+  /// together, g * together + 1, ... What a sample looks like depends on its number and on `augmentation` only. Throws
+  /// as Dataset::load.
   void load(Context<Device>& context, std::span<const Index> groups,
             const std::optional<AugmentationSeed>& augmentation) {
     count_ = static_cast<Index>(groups.size());
@@ -74,7 +91,9 @@ class Batch {
         const Index at = i * together_ + k;
         data_.load(first + k, changes, k == 0 ? image_values_.data() + i * pixels * 3 : nullptr,
                    mask_values_.data() + at * pixels);
-        std::copy_n(table_.data() + data_.sample(first + k).label * dim_, dim_, text_values_.data() + at * dim_);
+        const Index label = data_.sample(first + k).label;
+        labels_[static_cast<std::size_t>(at)] = label;
+        std::copy_n(table_.data() + label * dim_, dim_, text_values_.data() + at * dim_);
       }
     });
     upload_front(context, image_values_, count_ * pixels * 3, images_);
@@ -86,8 +105,13 @@ class Batch {
   Index samples() const { return count_ * together_; }
   /// Whether all of them have the same label.
   bool one_text() const { return one_text_; }
+  /// Normalised, [images, S, S, 3].
   TensorView<const Scalar, Device> images() const { return {images_.data(), {count_, size_, size_, 3}}; }
-  TensorView<const Scalar, Device> text() const { return {text_.data(), {samples(), dim_}}; }
+  /// Text features [samples, dim] and label numbers [samples].
+  LabelPrompts<Scalar, Device> prompts() const {
+    return {{text_.data(), {samples(), dim_}}, {labels_.data(), static_cast<std::size_t>(samples())}};
+  }
+  /// [samples, S, S]: 1 where the label is, else 0; fractions with soft masks.
   TensorView<const Scalar, Device> masks() const { return {masks_.data(), {samples(), size_, size_}}; }
 
  private:
@@ -98,12 +122,13 @@ class Batch {
     detail::upload<Scalar, Device>(context, values.data(), {to.data(), {count}});
   }
 
-  const Dataset& data_;
+  const Data& data_;
   Index size_, dim_, together_, count_ = 0;
   bool one_text_ = false;
   std::vector<float> table_;
   Values image_values_, text_values_, mask_values_;
   Tensor<Scalar, Device> images_, text_, masks_;
+  std::vector<Index> labels_;
 };
 
 }  // namespace ssam::inline SSAM_ABI

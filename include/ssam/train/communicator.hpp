@@ -14,10 +14,12 @@ concept Communicator = requires(C& communicator, Context<Device>& context, Tenso
   { communicator.average(loss) } -> std::convertible_to<double>;
 };
 
+/// One process alone: every average is the number itself.
 struct SingleProcess {
+  /// Leaves the gradient as it is.
   template <class Scalar, class Device>
   void average(Context<Device>&, TensorView<Scalar, Device>) const {}
-  double average(double loss) const { return loss; }
+  double average(double loss) const { return loss; }  ///< the loss as it is
 };
 
 static_assert(Communicator<SingleProcess, float, Cpu>);

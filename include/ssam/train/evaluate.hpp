@@ -3,7 +3,6 @@
 #include <functional>
 #include <ssam/eval/report.hpp>
 #include <ssam/sam/postprocess.hpp>
-#include <ssam/sam/ssam_model.hpp>
 #include <ssam/train/batch.hpp>
 #include <ssam/train/finite.hpp>
 
@@ -19,9 +18,9 @@ inline constexpr const char* evaluation_loss_definition =
 struct Evaluation {
   Report report;        ///< at the original image sizes
   double sum_loss = 0;  ///< over the samples, see evaluation_loss_definition
-  Index samples = 0;
+  Index samples = 0;    ///< (image, label) pairs
 
-  double loss() const { return sum_loss / static_cast<double>(samples); }
+  double loss() const { return sum_loss / static_cast<double>(samples); }  ///< mean over the samples; NaN without any
 
   /// Throws ShapeError when the labels differ.
   Evaluation& operator+=(const Evaluation& other) {
@@ -32,37 +31,69 @@ struct Evaluation {
   }
 };
 
+/// How a split is evaluated.
+struct EvaluateOptions {
+  std::optional<TextFeatures> features = {};             ///< of the labels; none: hashed label names
+  Index batch = 8;                                       ///< images that are read at a time: no number depends on it
+  std::function<void(Index, Index)> progress = nullptr;  ///< called with (images done, images)
+  ops::MaskLossOptions loss = {};                        ///< of the evaluation's loss
+};
+
 namespace detail {
+
+/// True, or a sentence of the compiler about what is missing.
+template <class Model, class Data, class Device>
+consteval bool are_trainable() {
+  static_assert(SegmentationModel<Model>,
+                "ssam: what is to be trained or evaluated is no SegmentationModel: see "
+                "ssam/adapt/segmentation_model.hpp");
+  static_assert(SampleSource<Data>,
+                "ssam: what samples are to come from is no SampleSource: see ssam/data/sample_source.hpp");
+  if constexpr (SegmentationModel<Model>) {
+    static_assert(std::is_same_v<typename Model::Device_, Device>,
+                  "ssam: the model and the context are of different devices");
+  }
+  return SegmentationModel<Model> && SampleSource<Data>;
+}
+
+template <class Model, class Data>
+void require_image_size(const Model& model, const Data& data) {
+  if (data.image_size() == model.image_size()) return;
+  throw MismatchError(ErrorText{.what = "the data set was opened for another image size than the model's",
+                                .expected = std::to_string(model.image_size()),
+                                .found = std::to_string(data.image_size())});
+}
 
 /// Evaluates one split: images are read a batch at a time; each is encoded alone, because the last bits of a matrix
 /// product depend on its size, and decoded for all its labels.
-template <class Scalar, class Device, class Recipe>
+template <class Model, class Data>
 class Evaluator {
  public:
+  using Scalar = typename Model::Scalar_;
+  using Device = typename Model::Device_;
   using View = TensorView<Scalar, Device>;
   using ConstView = TensorView<const Scalar, Device>;
 
-  Evaluator(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const Dataset& data,
-            const TextFeatures& features, Index batch, const ops::MaskLossOptions& loss)
+  Evaluator(Context<Device>& context, Model& model, const Data& data, const EvaluateOptions& options)
       : context_(context),
         model_(model),
         data_(data),
-        loss_options_(loss),
-        group_(std::min(batch, data.items())),
+        options_(options),
+        group_(std::min(options.batch, data.items())),
         labels_(static_cast<Index>(data.labels().size())),
         size_(data.image_size()),
         evaluation_{Report(data.labels())},
         masks_({std::min(labels_, most_labels), size_, size_}),
         loss_(Shape{labels_}),
         losses_(static_cast<std::size_t>(labels_)) {
-    const std::vector<float> table = feature_table(features, data.labels());
-    text_ = Tensor<Scalar, Device>({labels_, features.dim()}, {table.begin(), table.end()});
+    const std::vector<float> table = feature_table(features_for(model, options.features), data.labels());
+    text_ = Tensor<Scalar, Device>({labels_, model.text_dim()}, {table.begin(), table.end()});
+    for (Index label = 0; label < labels_; ++label) numbers_.push_back(label);
   }
 
-  Evaluation run(const std::function<void(Index, Index)>& progress) {
+  Evaluation run() {
     const TrainingMode<Device> mode(context_, false);
     WorkspaceScope<Device> scope(context_);
-    tokens_ = model_.embed_text(context_, text_);
     const Index pixels = size_ * size_ * 3;
     std::vector<float> values(static_cast<std::size_t>(group_ * pixels));
     Tensor<Scalar, Device> image({1, size_, size_, 3});
@@ -76,8 +107,8 @@ class Evaluator {
       for (Index i = 0; i < count; ++i) {
         WorkspaceScope<Device> encoded(context_);
         upload<Scalar, Device>(context_, values.data() + i * pixels, image.view());
-        judge(first + i, model_.sam.encode(context_, image), truth[static_cast<std::size_t>(i)]);
-        if (progress) progress(first + i + 1, data_.items());
+        judge(first + i, model_.encode_image(context_, image), truth[static_cast<std::size_t>(i)]);
+        if (options_.progress) options_.progress(first + i + 1, data_.items());
       }
     }
     return std::move(evaluation_);
@@ -88,15 +119,17 @@ class Evaluator {
   static constexpr Index most_labels = 8;
 
   /// All labels of one image.
-  void judge(Index item, ConstView embedding, const LabelMasks& truth) {
+  void judge(Index item, ConstView features, const LabelMasks& truth) {
     ops::fill<double>(context_, loss_.view(), 0);
     for (Index label = 0; label < labels_; label += most_labels) {
       const Index count = std::min(labels_ - label, most_labels);
       WorkspaceScope<Device> scope(context_);
-      const ConstView tokens{tokens_.slice(label).data(), {count, 1, tokens_.dim(2)}};
-      const auto result = model_.sam.decode(context_, embedding, Prompts{}, tokens, MaskOutput::single);
-      add_losses(item, label, result.low_res);
-      for (Index i = 0; i < count; ++i) score(item, label + i, result.low_res.slice(i), truth);
+      const LabelPrompts<Scalar, Device> prompts{
+          ConstView{text_.data() + label * model_.text_dim(), {count, model_.text_dim()}},
+          {numbers_.data() + label, static_cast<std::size_t>(count)}};
+      const ConstView logits = model_.decode_labels(context_, features, prompts);
+      add_losses(item, label, logits);
+      for (Index i = 0; i < count; ++i) score(item, label + i, logits.slice(i), truth);
     }
     ops::download<double>(context_, loss_, losses_.data());
     for (Index label = 0; label < labels_; ++label) {
@@ -112,7 +145,7 @@ class Evaluator {
     const Index count = low_res.dim(0), pixels = size_ * size_;
     WorkspaceScope<Device> scope(context_);
     const View probability = allocate<Scalar>(context_, {count, size_, size_, 1});
-    ops::resize_bilinear_forward<Scalar>(context_, low_res.reshape({count, low_res.dim(2), low_res.dim(3), 1}),
+    ops::resize_bilinear_forward<Scalar>(context_, low_res.reshape({count, low_res.dim(1), low_res.dim(2), 1}),
                                          probability);
     ops::sigmoid_forward<Scalar>(context_, probability, probability);
     mask_values_.resize(static_cast<std::size_t>(count * pixels));
@@ -122,17 +155,17 @@ class Evaluator {
     upload<Scalar, Device>(context_, mask_values_.data(), {masks_.data(), {count * pixels}});
     for (Index i = 0; i < count; ++i) {
       ops::mask_loss<Scalar>(context_, ConstView{probability.slice(i).data(), {pixels}},
-                             ConstView{masks_.data() + i * pixels, {pixels}}, loss_options_, View{}, 1,
+                             ConstView{masks_.data() + i * pixels, {pixels}}, options_.loss, View{}, 1,
                              {loss_.data() + first + i, {1}});
     }
   }
 
-  /// One mask [1, h, w] of logits against the truth, at the size of the image on disk.
+  /// One mask [h, w] of logits against the truth, at the size of the image on disk.
   void score(Index item, Index label, ConstView low_res, const LabelMasks& truth) {
     const ImageSize original = truth.size();
     const ImageSize inside = prepared_size(original.height, original.width, size_, data_.preparation());
     WorkspaceScope<Device> scope(context_);
-    const View logits = postprocess_masks<Scalar>(context_, low_res.reshape({1, 1, low_res.dim(1), low_res.dim(2)}),
+    const View logits = postprocess_masks<Scalar>(context_, low_res.reshape({1, 1, low_res.dim(0), low_res.dim(1)}),
                                                   size_, inside.height, inside.width, original.height, original.width);
     logit_values_.resize(static_cast<std::size_t>(logits.size()));
     ops::download<Scalar>(context_, logits, logit_values_.data());
@@ -148,20 +181,20 @@ class Evaluator {
 
   /// NaN is no blank mask.
   [[noreturn]] void throw_not_finite(Index item, Index label, const std::string& what) const {
-    throw NotFiniteError(ErrorText{
-        .what = what + " is not a finite number",
-        .where = data_.item(item).image.string() + ", label '" + data_.labels()[static_cast<std::size_t>(label)] + "'",
-        .advice = "the model's weights hold NaN, or numbers too large to compute with: use others"});
+    throw NotFiniteError(
+        ErrorText{.what = what + " is not a finite number",
+                  .where = data_.item_name(item) + ", label '" + data_.labels()[static_cast<std::size_t>(label)] + "'",
+                  .advice = "the model's weights hold NaN, or numbers too large to compute with: use others"});
   }
 
   Context<Device>& context_;
-  SsamModel<Scalar, Device, Recipe>& model_;
-  const Dataset& data_;
-  ops::MaskLossOptions loss_options_;
+  Model& model_;
+  const Data& data_;
+  const EvaluateOptions& options_;
   Index group_, labels_, size_;  // group_: images read together
   Evaluation evaluation_;
   Tensor<Scalar, Device> text_, masks_;
-  View tokens_;  // [labels, 1, C]
+  std::vector<Index> numbers_;
   std::vector<float> mask_values_;
   std::vector<Scalar> logit_values_;
   Tensor<double, Device> loss_;  // of each label of one image
@@ -171,23 +204,19 @@ class Evaluator {
 
 }  // namespace detail
 
-/// Evaluates a model on a split, one text prompt per label: DSC and IoU of the masks (probability > 0.5) at the size of
-/// the image on disk, and the loss. `batch` images are read at a time (or all there are), which changes no number; each
-/// is encoded once and decoded for all labels. `progress(images done, images)` is called after each. Throws as
-/// Dataset::load, MismatchError for a label without text features or a data set made for another image size,
-/// ConfigError for a batch below 1, NotFiniteError, which names image and label, for an answer that is NaN or infinite.
-template <class Scalar, class Device, class Recipe>
-Evaluation evaluate(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const Dataset& data,
-                    const TextFeatures& features, Index batch,
-                    const std::function<void(Index, Index)>& progress = nullptr,
-                    const ops::MaskLossOptions& loss = {}) {
-  if (batch < 1) throw ConfigError("the batch of an evaluation must be at least 1");
-  if (data.image_size() != model.sam.config.image_size) {
-    throw MismatchError(ErrorText{.what = "the data set was opened for another image size than the model's",
-                                  .expected = std::to_string(model.sam.config.image_size),
-                                  .found = std::to_string(data.image_size())});
+/// Evaluates a model on a split, one label at a time: DSC and IoU of the masks (probability > 0.5) at the size of the
+/// image on disk, and the loss. Each image is encoded once and decoded for all labels. Throws as the source's `load`,
+/// MismatchError for a label without text features or a data set made for another image size, ConfigError for a batch
+/// below 1, NotFiniteError, which names image and label, for an answer that is NaN or infinite.
+template <class Device, class Model, class Data>
+Evaluation evaluate(Context<Device>& context, Model& model, const Data& data, const EvaluateOptions& options = {}) {
+  if constexpr (detail::are_trainable<Model, Data, Device>()) {
+    if (options.batch < 1) throw ConfigError("the batch of an evaluation must be at least 1");
+    detail::require_image_size(model, data);
+    return detail::Evaluator<Model, Data>(context, model, data, options).run();
+  } else {
+    return {Report({})};
   }
-  return detail::Evaluator<Scalar, Device, Recipe>(context, model, data, features, batch, loss).run(progress);
 }
 
 }  // namespace ssam::inline SSAM_ABI

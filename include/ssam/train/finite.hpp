@@ -10,13 +10,15 @@ namespace ssam::inline SSAM_ABI {
 /// A model's answer, its loss or its weights are NaN or infinite.
 class NotFiniteError : public Error {
  public:
+  /// `said`: what, where and what to do.
   explicit NotFiniteError(ErrorText said) : Error(said), text(std::move(said)) {}
-  ErrorText text;
+  ErrorText text;  ///< what was said, in its parts
 };
 
 /// A training run has diverged.
 class DivergedError : public NotFiniteError {
  public:
+  /// `said` as of NotFiniteError; `resumes` is kept as resumable, `rate` as lr.
   DivergedError(ErrorText said, bool resumes, double rate)
       : NotFiniteError(std::move(said)), resumable(resumes), lr(rate) {}
   bool resumable;  ///< whether the saved state can be gone on from, with ...
@@ -41,10 +43,10 @@ std::string not_finite_weight(const Model& model) {
 }
 
 /// The same of what a run changes: weights, batch statistics, the optimiser's moments.
-template <class Recipe, class Scalar, class Device, class Model>
+template <class Scalar, class Device, class Model>
 std::string not_finite_in_run(const Model& model, const AdamW<Scalar, Device>& optimizer) {
   std::string found;
-  each_in_run<Recipe>(model, [&](const std::string& name, const auto& parameter, Group, Layout, Index index) {
+  each_in_run(model, [&](const std::string& name, const auto& parameter, Group, Layout, Index index) {
     if (!found.empty()) return;
     if (!all_finite(parameter.value)) found = name;
     if (index < 0 || index >= static_cast<Index>(optimizer.slots.size())) return;

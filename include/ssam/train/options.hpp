@@ -15,24 +15,25 @@ enum class BestBy {
   dice,  ///< the highest mean DSC of the validation
 };
 
+/// `best_by` as "loss" or "dice".
 inline const char* to_string(BestBy best_by) { return best_by == BestBy::loss ? "loss" : "dice"; }
 
 /// A training run. The defaults of the optimiser are S-SAM's.
 struct TrainOptions {
-  Index epochs = 20;
-  Index batch = 8;  ///< (image, label) samples of one forward pass
+  Index epochs = 20;  ///< passes over the training set
+  Index batch = 8;    ///< (image, label) samples of one forward pass
   /// Batches of one optimiser step. Not the same as one large batch: the dice term and batch norm are of each batch.
   Index accumulate = 1;
   /// An image comes with all its labels and is encoded once for them (`batch` is then a multiple of their number). Off:
   /// the published way, every (image, label) pair is a sample of its own.
   bool labels_together = false;
-  double lr = 1e-4;
-  double weight_decay = 1e-2;
-  double clip_norm = 0;  ///< longest gradient; 0: any
-  ScheduleOptions schedule = {};
-  ops::MaskLossOptions loss = {};
-  std::uint64_t seed = 0;
-  Index validate_every = 1;  ///< epochs; the last one is always validated
+  double lr = 1e-4;                ///< learning rate before the schedule
+  double weight_decay = 1e-2;      ///< per step, times the learning rate
+  double clip_norm = 0;            ///< longest gradient; 0: any
+  ScheduleOptions schedule = {};   ///< of the learning rate
+  ops::MaskLossOptions loss = {};  ///< of a batch
+  std::uint64_t seed = 0;          ///< of dropout, augmentation and the order of samples
+  Index validate_every = 1;        ///< epochs; the last one is always validated
   /// S-SAM's authors choose by the loss, but as a mean over batches of the loss of a whole batch, which depends on the
   /// size of the batches; here it is a mean over samples (evaluation_loss_definition).
   BestBy best_by = BestBy::loss;
@@ -114,21 +115,24 @@ struct TrainOptions {
 /// the last, which takes the rest; a rest of one joins the batch before it where batch norm could not use it alone.
 class BatchPlan {
  public:
+  /// `samples` in batches of `batch`. `batch_norm`: whether the model normalises over a batch.
   BatchPlan(Index samples, Index batch, bool batch_norm) : samples_(samples), batch_(std::min(batch, samples)) {
     const Index rest = samples_ % batch_;
     joins_ = batch_norm && batch_ > 1 && rest == 1;
     batches_ = samples_ / batch_ + (rest > 0 && !joins_ ? 1 : 0);
   }
 
-  Index batches() const { return batches_; }
+  Index batches() const { return batches_; }  ///< of an epoch
+  /// The first sample of batch number `batch`.
   Index begin(Index batch) const { return batch * batch_; }
+  /// The one behind the last of batch number `batch`.
   Index end(Index batch) const { return batch + 1 == batches_ ? samples_ : (batch + 1) * batch_; }
   /// Samples of the largest batch.
   Index largest() const { return std::min(samples_, batch_ + (joins_ ? 1 : 0)); }
   /// Whether the last batch has one sample more.
   bool joins() const { return joins_; }
 
-  /// The samples of an epoch in its order: a shuffle that depends on the two seeds only.
+  /// The samples of an epoch in its order: a shuffle that depends on `seed` and `epoch` only.
   static std::vector<Index> order(Index samples, std::uint64_t seed, Index epoch) {
     constexpr std::uint64_t purpose = 0x73687566666c65ull;  // apart from the streams of the augmentation
     Random random(seed ^ purpose, static_cast<std::uint64_t>(epoch));

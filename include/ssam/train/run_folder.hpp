@@ -10,13 +10,14 @@ namespace ssam::inline SSAM_ABI {
 /// The files of a run.
 class RunFolder {
  public:
+  /// Looks at nothing yet.
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
 
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path state() const { return path_ / "run_state.safetensors"; }
-  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
-  std::filesystem::path best() const { return path_ / "best"; }
-  std::filesystem::path last() const { return path_ / "last"; }
+  const std::filesystem::path& path() const { return path_; }                      ///< the folder
+  std::filesystem::path state() const { return path_ / "run_state.safetensors"; }  ///< what --resume goes on with
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }        ///< a line for every epoch
+  std::filesystem::path best() const { return path_ / "best"; }  ///< the adapter of the best epoch, a folder
+  std::filesystem::path last() const { return path_ / "last"; }  ///< the adapter of the last epoch, a folder
 
   /// Whether anything of a run is there.
   bool holds_run() const {
@@ -78,7 +79,7 @@ class RunFolder {
     atomic_write(metrics(), kept);
   }
 
-  /// Throws IoError.
+  /// Adds `line` to metrics.jsonl. Throws IoError.
   void append_metrics(const nlohmann::ordered_json& line) const {
     std::ofstream stream(metrics(), std::ios::app);
     stream << line.dump() << "\n" << std::flush;

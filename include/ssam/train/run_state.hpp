@@ -7,19 +7,20 @@ namespace ssam::inline SSAM_ABI {
 
 /// Where a run stands, between two optimiser steps.
 struct RunPosition {
-  Index epoch = 0;         ///< finished epochs
-  Index batch = 0;         ///< finished batches of the current one
-  Index step = 0;          ///< optimiser steps of the whole run
-  double loss_sum = 0;     ///< over the samples of the current epoch so far
-  Index loss_samples = 0;  ///< how many they are
-  double seconds = 0;      ///< of the whole run
-  double epoch_start = 0;  ///< `seconds` when the current epoch began
-  double train_loss = 0;   ///< of the last finished epoch
-  Index best_epoch = 0;    ///< 0: none yet
-  double best_loss = std::numeric_limits<double>::quiet_NaN();
-  double best_dice = std::numeric_limits<double>::quiet_NaN();
-  Random::State random;  ///< of the context: dropout
+  Index epoch = 0;                                              ///< finished epochs
+  Index batch = 0;                                              ///< finished batches of the current one
+  Index step = 0;                                               ///< optimiser steps of the whole run
+  double loss_sum = 0;                                          ///< over the samples of the current epoch so far
+  Index loss_samples = 0;                                       ///< how many they are
+  double seconds = 0;                                           ///< of the whole run
+  double epoch_start = 0;                                       ///< `seconds` when the current epoch began
+  double train_loss = 0;                                        ///< of the last finished epoch
+  Index best_epoch = 0;                                         ///< 0: none yet
+  double best_loss = std::numeric_limits<double>::quiet_NaN();  ///< of the best epoch, as TrainResult::best_loss
+  double best_dice = std::numeric_limits<double>::quiet_NaN();  ///< mean DSC of the best epoch
+  Random::State random;                                         ///< of the context: dropout
 
+  /// As run_state.safetensors keeps it.
   nlohmann::json to_json() const {
     return {{"epoch", epoch},
             {"batch", batch},
@@ -36,7 +37,7 @@ struct RunPosition {
             {"random_counter", random.counter}};
   }
 
-  /// Throws ConfigError.
+  /// The inverse; `where` names the file in messages. Throws ConfigError.
   static RunPosition from_json(const nlohmann::json& json, const std::string& where) {
     RunPosition at;
     std::vector<std::string> keys;
@@ -82,13 +83,14 @@ inline void check_settings(const nlohmann::json& stored, const nlohmann::json& o
 }
 
 /// f(name, parameter, group, layout, index) for what a run changes; index is the optimiser's slot, -1 without one.
-template <class Recipe, class Model, class F>
+template <class Model, class F>
 void each_in_run(Model& model, const F& f) {
   Index slot = 0;
   walk(model, [&](const Path& path, auto& parameter, Group group, Layout layout) {
-    if (!in_adapter<Recipe>(path, parameter, group)) return;
-    constexpr bool trained = std::remove_cvref_t<decltype(parameter)>::trained;
-    f(path.str(), parameter, group, layout, trained ? slot++ : Index{-1});
+    if constexpr (changes_in_training<decltype(parameter)>) {
+      constexpr bool trained = std::remove_cvref_t<decltype(parameter)>::trained;
+      f(path.str(), parameter, group, layout, trained ? slot++ : Index{-1});
+    }
   });
 }
 
@@ -117,14 +119,14 @@ inline StateDict read_run_state(const std::filesystem::path& file) {
 
 }  // namespace detail
 
-/// Saves all that a run changes (weights, batch statistics, moments, position), whole or not at all. `settings` are
-/// kept beside it. Throws IoError, FormatError for what is NaN or infinite; the file is then the old one.
-template <class Scalar, class Device, class Recipe>
-void save_run_state(const std::filesystem::path& file, const SsamModel<Scalar, Device, Recipe>& model,
-                    const AdamW<Scalar, Device>& optimizer, const RunPosition& position,
-                    const nlohmann::json& settings) {
+/// Saves all that a run changes (weights, batch statistics, the moments of `optimizer`, position), whole or not at all.
+/// `settings` are kept beside it. Throws IoError, FormatError for what is NaN or infinite; the file is then the old
+/// one.
+template <class Scalar, class Device, class Model>
+void save_run_state(const std::filesystem::path& file, const Model& model, const AdamW<Scalar, Device>& optimizer,
+                    const RunPosition& position, const nlohmann::json& settings) {
   StateDict state;
-  detail::each_in_run<Recipe>(
+  detail::each_in_run(
       model, [&](const std::string& name, const auto& parameter, Group group, Layout layout, Index index) {
         state.tensors["model." + name] = to_checkpoint(parameter.value, group, layout);
         if (index < 0 || index >= static_cast<Index>(optimizer.slots.size())) return;
@@ -140,13 +142,13 @@ void save_run_state(const std::filesystem::path& file, const SsamModel<Scalar, D
   save_sealed(file, std::move(state));
 }
 
-/// Brings a model and its optimiser to where a run was saved, all or nothing. Throws IoError, FormatError (damaged),
-/// MismatchError: saved by a run with other settings (those in `changed` do not count), or of another model. `accept`
-/// is called with the stored settings and position before anything is changed, to throw for what it does not like.
-template <class Scalar, class Device, class Recipe>
-RunPosition load_run_state(const std::filesystem::path& file, SsamModel<Scalar, Device, Recipe>& model,
-                           AdamW<Scalar, Device>& optimizer, const nlohmann::json& settings,
-                           const std::vector<std::string>& changed,
+/// Brings a model and its optimiser (`optimizer`) to where a run was saved, all or nothing. Throws IoError, FormatError
+/// (damaged), MismatchError: saved by a run with other settings (those in `changed` do not count), or of another model.
+/// `accept` is called with the stored settings and position before anything is changed, to throw for what it does not
+/// like.
+template <class Scalar, class Device, class Model>
+RunPosition load_run_state(const std::filesystem::path& file, Model& model, AdamW<Scalar, Device>& optimizer,
+                           const nlohmann::json& settings, const std::vector<std::string>& changed,
                            const std::function<void(const nlohmann::json&, const RunPosition&)>& accept) {
   const std::string where = file.string();
   StateDict state = detail::read_run_state(file);
@@ -155,41 +157,38 @@ RunPosition load_run_state(const std::filesystem::path& file, SsamModel<Scalar, 
   const RunPosition position = RunPosition::from_json(parse_json(state.metadata["position"], where), where);
   accept(theirs, position);
 
-  using Slot = typename AdamW<Scalar, Device>::Slot;
-  std::vector<std::function<void()>> commits;
-  std::vector<Slot> slots;
-  const auto take = [&](const std::string& name, const Shape& ours, Group group, Layout layout) {
-    const HostTensor& stored = state.at(name);
-    if (!(stored.shape == detail::checkpoint_shape(ours, layout))) {
-      throw MismatchError(ErrorText{.what = "the run was of another model",
-                                    .where = at_tensor(where, name),
-                                    .expected = detail::checkpoint_shape(ours, layout).str(),
-                                    .found = stored.shape.str()});
-    }
-    Tensor<Scalar, Device> tensor(ours, *from_checkpoint<Scalar>(stored, ours, group, layout));
-    state.tensors.erase(name);
-    return tensor;
-  };
-  detail::each_in_run<Recipe>(model, [&](const std::string& name, auto& parameter, Group group, Layout layout,
-                                         Index index) {
-    const Shape shape = parameter.value.shape();
-    commits.push_back([&parameter, staged = take("model." + name, shape, group, layout)]() mutable {
-      parameter.value = std::move(staged);
-    });
-    if (index < 0) return;
-    slots.resize(static_cast<std::size_t>(index) + 1);
-    const std::string step = "adamw.step." + name;
-    if (!state.contains(step)) return;
-    slots.back() = Slot{take("adamw.m." + name, shape, group, layout), take("adamw.v." + name, shape, group, layout),
-                        state.at(step).template to<std::int64_t>().at(0)};
-    state.tensors.erase(step);
+  Index trained = 0;
+  detail::each_in_run(model, [&](const std::string&, const auto&, Group, Layout, Index index) {
+    trained = std::max(trained, index + 1);
   });
-  if (!state.tensors.empty()) {
+  std::vector<typename AdamW<Scalar, Device>::Slot> slots(static_cast<std::size_t>(trained));
+  StateLoader loader(state);
+  std::vector<std::string> problems;
+  const auto take = [&](const std::string& name, Tensor<Scalar, Device>& to, const Shape& shape, Group group,
+                        Layout layout) {
+    if (!loader.take(name, to, shape, group, layout)) problems.push_back(name + " is missing");
+  };
+  detail::each_in_run(model, [&](const std::string& name, auto& parameter, Group group, Layout layout, Index index) {
+    const Shape shape = parameter.value.shape();
+    take("model." + name, parameter.value, shape, group, layout);
+    if (index < 0) return;
+    const auto step = state.tensors.extract("adamw.step." + name);
+    if (step.empty()) return;
+    auto& slot = slots[static_cast<std::size_t>(index)];
+    take("adamw.m." + name, slot.m, shape, group, layout);
+    take("adamw.v." + name, slot.v, shape, group, layout);
+    slot.step = step.mapped().template to<std::int64_t>().at(0);
+  });
+  problems.insert(problems.end(), loader.misshapen.begin(), loader.misshapen.end());
+  for (const std::string& name : loader.left()) problems.push_back(name + " is unexpected");
+  if (!problems.empty()) {
     throw MismatchError(ErrorText{.what = "the run was of another model",
-                                  .where = at_tensor(where, state.tensors.begin()->first),
-                                  .expected = "what the recipe '" + std::string(Recipe::name) + "' trains"});
+                                  .where = where,
+                                  .expected = "what the recipe '" + model.recipe() + "' trains",
+                                  .found = detail::listed(problems)});
   }
-  for (auto& commit : commits) commit();
+  if (!loader.nonfinite.empty()) detail::throw_nonfinite(where, loader.nonfinite);
+  loader.commit();
   optimizer.slots = std::move(slots);
   return position;
 }

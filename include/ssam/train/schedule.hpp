@@ -7,17 +7,18 @@
 
 namespace ssam::inline SSAM_ABI {
 
+/// Forms of a learning rate's schedule.
 enum class Schedule {
-  constant,
-  step,    ///< times `step_factor` after every `step_epochs` epochs (PyTorch's StepLR)
-  cosine,  ///< from 1 to 0 over the run, half a wave
+  constant,  ///< always 1
+  step,      ///< times `step_factor` after every `step_epochs` epochs (PyTorch's StepLR)
+  cosine,    ///< from 1 to 0 over the run, half a wave
 };
 
 /// How the learning rate changes during a run. The defaults of `step` are S-SAM's.
 struct ScheduleOptions {
-  Schedule kind = Schedule::constant;
-  Index step_epochs = 200;
-  double step_factor = 0.2;
+  Schedule kind = Schedule::constant;  ///< which of them
+  Index step_epochs = 200;             ///< of Schedule::step
+  double step_factor = 0.2;            ///< of Schedule::step
   /// Optimiser steps during which the rate first climbs linearly: 1/n, 2/n, ... 1 of what it would be.
   Index warmup_steps = 0;
 

@@ -1,71 +1,46 @@
 #pragma once
 
 #include <chrono>
-#include <ssam/data/fingerprint.hpp>
+#include <ssam/data/data_difference.hpp>
 #include <ssam/io/folder_lock.hpp>
+#include <ssam/sam/adapter.hpp>
 #include <ssam/train/communicator.hpp>
 #include <ssam/train/evaluate.hpp>
 #include <ssam/train/metrics.hpp>
-#include <ssam/train/options.hpp>
 #include <ssam/train/run_folder.hpp>
+#include <ssam/train/train_run.hpp>
 
 namespace ssam::inline SSAM_ABI {
 
-/// Told after every optimiser step.
-struct TrainProgress {
-  Index epoch = 0;  ///< the current one, from 1
-  Index epochs = 0;
-  Index step = 0;  ///< optimiser steps so far, of the whole run
-  Index steps = 0;
-  double loss = 0;           ///< of this step
-  double gradient_norm = 0;  ///< before clipping
-  double lr = 0;
-  double seconds = 0;  ///< of the whole run
-  double eta = 0;      ///< seconds to its end
-};
-
-struct TrainResult {
-  Index epochs = 0;
-  Index steps = 0;
-  double train_loss = 0;  ///< of the last epoch
-  Index best_epoch = 0;
-  double best_loss = 0;  ///< validation loss of the best epoch; training loss where there is no validation set
-  double best_dice = 0;  ///< mean DSC of the best epoch; NaN without a validation set
-  double seconds = 0;
-  bool resumed = false;
-  std::string note = {};  ///< what was done differently from what one might expect
-};
-
 namespace detail {
 
-template <class Scalar, class Device, class Recipe, class Processes>
+template <class Model, class Data, class Processes>
 class Trainer {
  public:
-  using Model = SsamModel<Scalar, Device, Recipe>;
-  static constexpr bool batch_norm = Recipe::TextAffine::trained;
+  using Scalar = typename Model::Scalar_;
+  using Device = typename Model::Device_;
 
-  Trainer(Context<Device>& context, Model& model, const Dataset& data, const Dataset* validation,
-          const TextFeatures& features, const TrainOptions& options, const AdapterInfo& info,
-          const std::filesystem::path& out, const std::function<void(const TrainProgress&)>& progress,
-          Processes& processes)
+  Trainer(Context<Device>& context, Model& model, const Data& data, const TrainRun<Data>& run, Processes& processes)
       : context_(context),
         model_(model),
         data_(data),
-        validation_(validation),
-        features_(features),
-        options_((check(model, data, validation, options), options)),
-        info_(info),
-        out_(out),
-        progress_(progress),
+        validation_(run.validation),
+        features_(features_for(model, run.features)),
+        options_((check(model, data, run), run.options)),
+        out_(run.out),
+        progress_(run.progress),
         processes_(processes),
-        optimizer_({.lr = options.lr, .weight_decay = options.weight_decay}),
-        together_(options.together(static_cast<Index>(data.labels().size()))),
-        plan_(data.size() / together_, options.batch / together_, batch_norm && together_ == 1),
-        batch_(data, features, plan_.largest(), together_) {
-    steps_per_epoch_ = (plan_.batches() + options.accumulate - 1) / options.accumulate;
-    info_.text_source = features.source();
-    info_.text_hash = features.hash();
-    info_.best_by = to_string(options.best_by);
+        optimizer_({.lr = options_.lr, .weight_decay = options_.weight_decay}),
+        together_(options_.together(static_cast<Index>(data.labels().size()))),
+        plan_(data.size() / together_, options_.batch / together_, Model::normalizes_prompts && together_ == 1),
+        batch_(data, features_, plan_.largest(), together_) {
+    steps_per_epoch_ = (plan_.batches() + options_.accumulate - 1) / options_.accumulate;
+    info_.labels = data.labels();
+    if (features_) {
+      info_.text_source = features_->source();
+      info_.text_hash = features_->hash();
+    }
+    info_.best_by = to_string(options_.best_by);
   }
 
   TrainResult run(bool resume) {
@@ -116,30 +91,27 @@ class Trainer {
       return "the last batch of an epoch has " + std::to_string(plan_.largest()) +
              " samples: a rest of one is too small for batch norm";
     }
-    if (batch_norm && plan_.largest() * together_ == 1) {
+    if (Model::normalizes_prompts && plan_.largest() * together_ == 1) {
       return "a batch of one has no statistics: the text affine layer's batch norm used its running ones";
     }
-    if (batch_norm && data_.labels().size() == 1) {
+    if (Model::normalizes_prompts && data_.labels().size() == 1) {
       return "a single label has no statistics: the text affine layer's batch norm used its running ones";
     }
     return "";
   }
 
-  static void check(const Model& model, const Dataset& data, const Dataset* validation, const TrainOptions& options) {
-    if (parameter_count<Recipe>(model.sam.config).trained == 0) {
-      throw ConfigError(ErrorText{.what = "the recipe '" + std::string(Recipe::name) + "' trains nothing",
-                                  .advice = "evaluate it instead"});
+  static void check(const Model& model, const Data& data, const TrainRun<Data>& run) {
+    if (!trains_anything(model)) {
+      throw ConfigError(
+          ErrorText{.what = "the recipe '" + model.recipe() + "' trains nothing", .advice = "evaluate it instead"});
     }
-    options.check(static_cast<Index>(data.labels().size()));
-    if (options.best_by == BestBy::dice && validation == nullptr) {
+    run.options.check(static_cast<Index>(data.labels().size()));
+    if (run.options.best_by == BestBy::dice && run.validation == nullptr) {
       throw ConfigError(ErrorText{.what = "the best epoch cannot be chosen by DSC without a validation set",
                                   .advice = "give the data set a split \"val\", or choose by the loss"});
     }
-    if (data.image_size() != model.sam.config.image_size) {
-      throw MismatchError(ErrorText{.what = "the data set was opened for another image size than the model's",
-                                    .expected = std::to_string(model.sam.config.image_size),
-                                    .found = std::to_string(data.image_size())});
-    }
+    require_image_size(model, data);
+    if (run.validation != nullptr) require_image_size(model, *run.validation);
   }
 
   double seconds() const {
@@ -148,14 +120,14 @@ class Trainer {
 
   nlohmann::json settings() const {
     nlohmann::json json = options_.to_json();
-    json["recipe"] = info_.recipe;
-    json["rule"] = info_.rule;
-    json["model"] = info_.model;
-    json["base_hash"] = info_.base_hash;
-    json["config"] = to_json(model_.sam.config);
+    json["recipe"] = model_.recipe();
+    json["rule"] = model_.rule();
+    json["model"] = model_.name();
+    json["base_hash"] = model_.base_hash();
+    json["config"] = to_json(model_.configuration());
     json["preparation"] = to_json(data_.preparation());
     json["labels"] = data_.labels();
-    json["text_features"] = features_.hash();
+    json["text_features"] = features_ ? features_->hash() : "";
     return json;
   }
 
@@ -208,7 +180,7 @@ class Trainer {
       const Index begin = plan_.begin(at_.batch), count = plan_.end(at_.batch) - begin;
       batch_.load(context_, {order_.data() + begin, static_cast<std::size_t>(count)},
                   AugmentationSeed{options_.seed, static_cast<std::uint64_t>(at_.epoch)});
-      context_.batch_statistics = !batch_.one_text();
+      context_.batch_statistics = !(Model::normalizes_prompts && batch_.one_text());
       add_gradients(static_cast<double>(count) / static_cast<double>(samples));
     }
     walk(model_, [&](const Path&, auto& parameter, Group, Layout) {
@@ -235,7 +207,7 @@ class Trainer {
   /// Forward and backward pass of the loaded batch. Gradients and the loss (added to loss_) are multiplied by `weight`.
   void add_gradients(double weight) {
     WorkspaceScope<Device> scope(context_);
-    const auto probability = model_.forward(context_, batch_.images(), batch_.text(), record_);
+    const auto probability = model_.forward(context_, batch_.images(), batch_.prompts(), record_);
     const auto dprobability = allocate<Scalar>(context_, probability.shape());
     ops::mask_loss<Scalar>(context_, probability, batch_.masks(), options_.loss, dprobability, weight, loss_.view());
     model_.backward(context_, record_, dprobability);
@@ -292,7 +264,7 @@ class Trainer {
     require_finite_weights();
     const TrainingMode<Device> mode(context_, false);
     WorkspaceScope<Device> scope(context_);
-    const auto probability = model_.forward(context_, batch_.images(), batch_.text(), record_);
+    const auto probability = model_.forward(context_, batch_.images(), batch_.prompts(), record_);
     ops::fill<double>(context_, loss_.view(), 0);
     ops::mask_loss<Scalar>(context_, probability, batch_.masks(), options_.loss, TensorView<Scalar, Device>{}, 1,
                            loss_.view());
@@ -301,14 +273,15 @@ class Trainer {
   }
 
   void require_finite_weights() const {
-    const std::string found = not_finite_in_run<Recipe>(model_, optimizer_);
+    const std::string found = not_finite_in_run(model_, optimizer_);
     if (!found.empty()) diverge("a trained weight", found, at_.step);
   }
 
   Evaluation validate() {
     require_finite_weights();
     try {
-      return evaluate(context_, model_, *validation_, features_, options_.batch, nullptr, options_.loss);
+      return evaluate(context_, model_, *validation_,
+                      {.features = features_, .batch = options_.batch, .loss = options_.loss});
     } catch (const NotFiniteError& error) {
       diverge("the validation", error.text.where, at_.step);
     }
@@ -383,9 +356,9 @@ class Trainer {
 
   Context<Device>& context_;
   Model& model_;
-  const Dataset& data_;
-  const Dataset* validation_;
-  const TextFeatures& features_;
+  const Data& data_;
+  const Data* validation_;
+  std::optional<TextFeatures> features_;
   TrainOptions options_;
   AdapterInfo info_;
   RunFolder out_;
@@ -396,7 +369,7 @@ class Trainer {
   HostBuffer<double, Device> host_loss_{1};
   Index together_;  // pairs of one image that are trained on together
   BatchPlan plan_;
-  Batch<Scalar, Device> batch_;
+  Batch<Scalar, Device, Data> batch_;
   typename Model::Record record_;  // kept, so that its memory is
   Index steps_per_epoch_ = 0;
   RunPosition at_;
@@ -419,24 +392,25 @@ class Trainer {
 /// as if it had not been; it knows its settings, its data, text features and base by content. Without `resume` it
 /// starts anew and replaces an earlier run's files. The result does not depend on the number of threads.
 ///
-/// The model holds its base weights and is prepared; `info` says which they are. `progress` is called after every
-/// optimiser step; what it throws ends the run. Throws ConfigError (options; a recipe that trains nothing; a resumed
-/// run that has more epochs already), MismatchError (labels without features; a resumed run with other settings, data
-/// or features: it says which), IoError (nothing to resume, too; another run has the folder, see FolderLock),
-/// FormatError (a damaged state), and DivergedError when a loss, a gradient, a trained weight or the validation is
-/// infinite or NaN: nothing of that is saved, the files in `out` are those of the last good state, and the error says
-/// whether to go on from there with a lower rate (TrainOptions::changed).
-template <class Scalar, class Device, class Recipe, class Processes = SingleProcess>
-requires Communicator<Processes, Scalar, Device> TrainResult
-train(Context<Device>& context, SsamModel<Scalar, Device, Recipe>& model, const Dataset& data,
-      const Dataset* validation, const TextFeatures& features, const TrainOptions& options, const AdapterInfo& info,
-      const std::filesystem::path& out, bool resume,
-      const std::function<void(const TrainProgress&)>& progress = nullptr, Processes processes = {}) {
-  detail::Trainer<Scalar, Device, Recipe, Processes> trainer(context, model, data, validation, features, options, info,
-                                                             out, progress, processes);
-  if (resume) RunFolder(out).require_run();  // before the lock makes the folder
-  const FolderLock lock(out);
-  return trainer.run(resume);
+/// The model holds its base weights and is prepared. Throws ConfigError (options; a recipe that trains nothing; a
+/// resumed run that has more epochs already), MismatchError (labels without features; a resumed run with other
+/// settings, data or features: it says which), IoError (nothing to resume, too; another run has the folder, see
+/// FolderLock), FormatError (a damaged state), and DivergedError when a loss, a gradient, a trained weight or the
+/// validation is infinite or NaN: nothing of that is saved, the files in `out` are those of the last good state, and
+/// the error says whether to go on from there with a lower rate (TrainOptions::changed).
+template <class Device, class Model, class Data, class Processes = SingleProcess>
+TrainResult train(Context<Device>& context, Model& model, const Data& data, const TrainRun<Data>& run,
+                  Processes processes = {}) {
+  if constexpr (detail::are_trainable<Model, Data, Device>()) {
+    static_assert(Communicator<Processes, typename Model::Scalar_, Device>,
+                  "ssam: what is to average gradients is no Communicator: see ssam/train/communicator.hpp");
+    detail::Trainer<Model, Data, Processes> trainer(context, model, data, run, processes);
+    if (run.resume) RunFolder(run.out).require_run();  // before the lock makes the folder
+    const FolderLock lock(run.out);
+    return trainer.run(run.resume);
+  } else {
+    return {};
+  }
 }
 
 }  // namespace ssam::inline SSAM_ABI

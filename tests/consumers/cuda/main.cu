@@ -12,7 +12,7 @@ namespace {
 template <class Device>
 std::vector<float> embed() {
   Context<Device> context;
-  SsamModel<float, Device, recipes::ZeroShot> model(small_sam());
+  TextPromptedSam<float, Device, recipes::ZeroShot> model(small_sam());
   randomize(model, Random(1));
   const Tensor<float, Device> image(Shape{1, 32, 32, 3}, wave<float>(32 * 32 * 3));
   const auto embedding = model.sam.encode(context, image);

@@ -31,7 +31,7 @@ std::vector<S> wave(Index size) {
 template <class S, class Device>
 std::vector<double> train() {
   Context<Device> context;
-  SsamModel<S, Device, Recipe> model(small_sam());
+  TextPromptedSam<S, Device, Recipe> model(small_sam());
   randomize(model, Random(1));
   prepare(context, model);
   context.training = true;

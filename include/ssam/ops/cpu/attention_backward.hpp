@@ -123,16 +123,16 @@ void attention_backward(Context<Cpu>& context, const AttentionGeometry& g, InMat
       for (Index begin = 0; begin < keys; begin += key_tile) {
         const Index end = std::min(keys, begin + key_tile), count = end - begin;
         detail::tile_scores<S>(g, item, tables, terms, scale, query, first, rows, key, begin, end, scores);
-        gemm_serial<S>(Op::none, Op::transpose, rows, count, dim, S(1), dresult.data, dresult.stride, value.row(begin),
-                       value.stride, S(0), dscores, key_tile);
+        gemm_serial<S>(Transpose::no, Transpose::yes, rows, count, dim, S(1), dresult.data, dresult.stride,
+                       value.row(begin), value.stride, S(0), dscores, key_tile);
         detail::softmax_gradient(rows, count, lse.data() + index * g.queries_per_item() + first, delta, scores,
                                  dscores);
-        gemm_serial<S>(Op::transpose, Op::none, count, dim, rows, S(1), scores, key_tile, dresult.data, dresult.stride,
-                       keep, dvalue.row(begin), dvalue.stride);
-        gemm_serial<S>(Op::transpose, Op::none, count, dim, rows, scale, dscores, key_tile, query.data, query.stride,
-                       keep, dkey.row(begin), dkey.stride);
-        gemm_serial<S>(Op::none, Op::none, rows, dim, count, scale, dscores, key_tile, key.row(begin), key.stride,
-                       begin == 0 ? S(0) : S(1), dquery, dim);
+        gemm_serial<S>(Transpose::yes, Transpose::no, count, dim, rows, S(1), scores, key_tile, dresult.data,
+                       dresult.stride, keep, dvalue.row(begin), dvalue.stride);
+        gemm_serial<S>(Transpose::yes, Transpose::no, count, dim, rows, scale, dscores, key_tile, query.data,
+                       query.stride, keep, dkey.row(begin), dkey.stride);
+        gemm_serial<S>(Transpose::no, Transpose::no, rows, dim, count, scale, dscores, key_tile, key.row(begin),
+                       key.stride, begin == 0 ? S(0) : S(1), dquery, dim);
         if (tables.empty()) continue;
         for (Index r = 0; r < rows; ++r) {
           dterms.for_segments(g, tables, item, r, first + r, begin, end, [&](S& h, S* w, Index at, Index length) {

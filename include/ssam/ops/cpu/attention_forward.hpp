@@ -86,8 +86,8 @@ void attention_forward(Context<Cpu>& context, const AttentionGeometry& g, InMatr
         const Index end = std::min(keys, begin + key_tile);
         detail::tile_scores<S>(g, item, tables, terms, scale, query, first, rows, key, begin, end, scores);
         detail::absorb_scores(rows, end - begin, dim, scores, peak, total, sum);
-        detail::gemm_serial<S>(Op::none, Op::none, rows, dim, end - begin, S(1), scores, key_tile, value.row(begin),
-                               value.stride, begin == 0 ? S(0) : S(1), sum, dim);
+        detail::gemm_serial<S>(Transpose::no, Transpose::no, rows, dim, end - begin, S(1), scores, key_tile,
+                               value.row(begin), value.stride, begin == 0 ? S(0) : S(1), sum, dim);
       }
       for (Index r = 0; r < rows; ++r) {
         S* to = out.data + item.query_row(g, first + r) * out.stride + item.column;

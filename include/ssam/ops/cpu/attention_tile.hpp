@@ -55,10 +55,10 @@ struct RelativeTerms {
 
   void compute(const RelativeTables<S>& tables, Index rows, Index head_dim, Rows<const S> q) {
     if (tables.empty()) return;
-    gemm_serial<S>(Op::none, Op::transpose, rows, tables.h_rows, head_dim, S(1), q.data, q.stride, tables.h, head_dim,
-                   S(0), h, tables.h_rows);
-    gemm_serial<S>(Op::none, Op::transpose, rows, tables.w_rows, head_dim, S(1), q.data, q.stride, tables.w, head_dim,
-                   S(0), w, tables.w_rows);
+    gemm_serial<S>(Transpose::no, Transpose::yes, rows, tables.h_rows, head_dim, S(1), q.data, q.stride, tables.h,
+                   head_dim, S(0), h, tables.h_rows);
+    gemm_serial<S>(Transpose::no, Transpose::yes, rows, tables.w_rows, head_dim, S(1), q.data, q.stride, tables.w,
+                   head_dim, S(0), w, tables.w_rows);
   }
 
   /// With this holding the gradients of the terms: dq += theirs, and the gradients of the (reversed) tables, which are
@@ -66,14 +66,14 @@ struct RelativeTerms {
   void backward(const RelativeTables<S>& tables, Index rows, Index head_dim, Rows<const S> q, S* dq, S keep,
                 S* dtable_h, S* dtable_w) const {
     if (tables.empty()) return;
-    gemm_serial<S>(Op::none, Op::none, rows, head_dim, tables.h_rows, S(1), h, tables.h_rows, tables.h, head_dim, S(1),
-                   dq, head_dim);
-    gemm_serial<S>(Op::none, Op::none, rows, head_dim, tables.w_rows, S(1), w, tables.w_rows, tables.w, head_dim, S(1),
-                   dq, head_dim);
-    gemm_serial<S>(Op::transpose, Op::none, tables.h_rows, head_dim, rows, S(1), h, tables.h_rows, q.data, q.stride,
-                   keep, dtable_h, head_dim);
-    gemm_serial<S>(Op::transpose, Op::none, tables.w_rows, head_dim, rows, S(1), w, tables.w_rows, q.data, q.stride,
-                   keep, dtable_w, head_dim);
+    gemm_serial<S>(Transpose::no, Transpose::no, rows, head_dim, tables.h_rows, S(1), h, tables.h_rows, tables.h,
+                   head_dim, S(1), dq, head_dim);
+    gemm_serial<S>(Transpose::no, Transpose::no, rows, head_dim, tables.w_rows, S(1), w, tables.w_rows, tables.w,
+                   head_dim, S(1), dq, head_dim);
+    gemm_serial<S>(Transpose::yes, Transpose::no, tables.h_rows, head_dim, rows, S(1), h, tables.h_rows, q.data,
+                   q.stride, keep, dtable_h, head_dim);
+    gemm_serial<S>(Transpose::yes, Transpose::no, tables.w_rows, head_dim, rows, S(1), w, tables.w_rows, q.data,
+                   q.stride, keep, dtable_w, head_dim);
   }
 
   /// f(h_term, w_terms, first, count) for the keys [begin, end) of tile row `r` (query number `query`), cut at the ends
@@ -145,7 +145,7 @@ template <class S>
 void tile_scores(const AttentionGeometry& g, const AttentionItem& item, const RelativeTables<S>& tables,
                  const RelativeTerms<S>& terms, S scale, Rows<const S> q, Index first, Index rows, Rows<const S> k,
                  Index begin, Index end, S* scores) {
-  gemm_serial<S>(Op::none, Op::transpose, rows, end - begin, g.head_dim, scale, q.data, q.stride, k.row(begin),
+  gemm_serial<S>(Transpose::no, Transpose::yes, rows, end - begin, g.head_dim, scale, q.data, q.stride, k.row(begin),
                  k.stride, S(0), scores, key_tile);
   if (tables.empty()) return;
   for (Index r = 0; r < rows; ++r) {

@@ -13,8 +13,8 @@
 #endif
 
 #define SSAM_INSTANCES(S)                                                                                              \
-  SSAM_INSTANCE void detail::gemm_serial<S>(Op, Op, Index, Index, Index, S, const S*, Index, const S*, Index, S, S*,   \
-                                            Index);                                                                    \
+  SSAM_INSTANCE void detail::gemm_serial<S>(Transpose, Transpose, Index, Index, Index, S, const S*, Index, const S*,   \
+                                            Index, S, S*, Index);                                                      \
   SSAM_INSTANCE void attention_forward<S>(Context<Cpu>&, const AttentionGeometry&, InMatrix<S, Cpu>, InMatrix<S, Cpu>, \
                                           InMatrix<S, Cpu>, In<S, Cpu>, In<S, Cpu>, In<S, Cpu>, MatrixView<S, Cpu>,    \
                                           TensorView<S, Cpu>);                                                         \

@@ -17,15 +17,15 @@ namespace detail {
 /// C = alpha op(A) op(B) + beta C on the calling thread; row-major, C is m x n, the inner extent is k. fp32 goes to
 /// oneDNN where the build found it, everything else to Eigen. The one place that knows a GEMM provider.
 template <class S>
-void gemm_serial(Op a_op, Op b_op, Index m, Index n, Index k, S alpha, const S* a, Index lda, const S* b, Index ldb,
-                 S beta, S* c, Index ldc) {
+void gemm_serial(Transpose a_op, Transpose b_op, Index m, Index n, Index k, S alpha, const S* a, Index lda, const S* b,
+                 Index ldb, S beta, S* c, Index ldc) {
   if (m == 0 || n == 0) return;
   [[maybe_unused]] const SingleThread guard;  // how a provider cuts its work would depend on the thread count
 #if defined(SSAM_WITH_ONEDNN)
   if constexpr (std::is_same_v<S, float>) {
     if (k > 0 && m * n * k >= 4096) {
-      const dnnl_status_t status = dnnl_sgemm(a_op == Op::none ? 'N' : 'T', b_op == Op::none ? 'N' : 'T', m, n, k,
-                                              alpha, a, lda, b, ldb, beta, c, ldc);
+      const dnnl_status_t status = dnnl_sgemm(a_op == Transpose::no ? 'N' : 'T', b_op == Transpose::no ? 'N' : 'T', m,
+                                              n, k, alpha, a, lda, b, ldb, beta, c, ldc);
       if (status == dnnl_success) return;
       throw DeviceError(ErrorText{.what = "oneDNN refused a matrix product", .found = std::to_string(int(status))});
     }
@@ -33,7 +33,7 @@ void gemm_serial(Op a_op, Op b_op, Index m, Index n, Index k, S alpha, const S* 
 #endif
   using Matrix = Eigen::Matrix<S, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   using Stride = Eigen::OuterStride<>;
-  const bool at = a_op == Op::transpose, bt = b_op == Op::transpose;
+  const bool at = a_op == Transpose::yes, bt = b_op == Transpose::yes;
   const Eigen::Map<const Matrix, 0, Stride> am(a, at ? k : m, at ? m : k, Stride(lda));
   const Eigen::Map<const Matrix, 0, Stride> bm(b, bt ? n : k, bt ? k : n, Stride(ldb));
   Eigen::Map<Matrix, 0, Stride> cm(c, m, n, Stride(ldc));
@@ -66,14 +66,14 @@ inline Index balanced_piece(Index extent, Index least) {
 /// depend on its shape only, one thread computes a panel: the same bits for every thread count. Throws ShapeError when
 /// the extents do not fit.
 template <class S>
-void gemm(Context<Cpu>& context, Op a_op, Op b_op, S alpha, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b, S beta,
-          MatrixView<S, Cpu> c) {
+void gemm(Context<Cpu>& context, Transpose a_op, Transpose b_op, S alpha, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b,
+          S beta, MatrixView<S, Cpu> c) {
   const Index m = c.rows, n = c.cols, k = detail::require_gemm<S, Cpu>(a_op, b_op, a, b, c);
   // Panels of a few hundred rows keep the repeated packing of B small; wide, low results are cut along their columns.
   const Index least = std::max<Index>(192, (m + 31) / 32);
   if (m >= n || m > least) {
     context.parallel_ranges(m, detail::balanced_piece(m, least), [&](Index begin, Index end) {
-      const S* first = a_op == Op::none ? a.data + begin * a.stride : a.data + begin;
+      const S* first = a_op == Transpose::no ? a.data + begin * a.stride : a.data + begin;
       detail::gemm_serial<S>(a_op, b_op, end - begin, n, k, alpha, first, a.stride, b.data, b.stride, beta,
                              c.data + begin * c.stride, c.stride);
     });
@@ -81,7 +81,7 @@ void gemm(Context<Cpu>& context, Op a_op, Op b_op, S alpha, InMatrix<S, Cpu> a, 
   }
   context.parallel_ranges(n, detail::balanced_piece(n, std::max<Index>(256, (n + 31) / 32)),
                           [&](Index begin, Index end) {
-                            const S* first = b_op == Op::none ? b.data + begin : b.data + begin * b.stride;
+                            const S* first = b_op == Transpose::no ? b.data + begin : b.data + begin * b.stride;
                             detail::gemm_serial<S>(a_op, b_op, m, end - begin, k, alpha, a.data, a.stride, first,
                                                    b.stride, beta, c.data + begin, c.stride);
                           });
@@ -89,7 +89,8 @@ void gemm(Context<Cpu>& context, Op a_op, Op b_op, S alpha, InMatrix<S, Cpu> a, 
 
 /// c = op(a) op(b): gemm with alpha 1 and beta 0; `a_op`, `b_op` as there.
 template <class S>
-void multiply(Context<Cpu>& context, Op a_op, Op b_op, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b, MatrixView<S, Cpu> c) {
+void matmul(Context<Cpu>& context, Transpose a_op, Transpose b_op, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b,
+            MatrixView<S, Cpu> c) {
   gemm<S>(context, a_op, b_op, S(1), a, b, S(0), c);
 }
 
@@ -98,7 +99,7 @@ void multiply(Context<Cpu>& context, Op a_op, Op b_op, InMatrix<S, Cpu> a, InMat
 template <class S>
 void linear(Context<Cpu>& context, InMatrix<S, Cpu> x, InMatrix<S, Cpu> w, In<S, Cpu> bias, MatrixView<S, Cpu> y) {
   detail::require_linear<S, Cpu>(x, w, bias, y);
-  multiply<S>(context, Op::none, Op::transpose, x, w, y);
+  matmul<S>(context, Transpose::no, Transpose::yes, x, w, y);
   if (!bias.empty()) add_row<S>(context, bias, y);
 }
 

@@ -16,7 +16,7 @@ void layer_norm_forward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight, 
   const auto in = x.matrix();
   const Index cols = in.cols;
   detail::require_one_size("layer_norm_forward", y, x);
-  detail::require_norm("layer_norm_forward", in.rows, cols, {weight.size(), bias.size()},
+  detail::require_norm("layer_norm_forward", in.rows, cols, {weight, bias},
                        {detail::optional_size(mean, in.rows), detail::optional_size(rstd, in.rows)});
   const auto w = detail::array(weight.data(), cols), b = detail::array(bias.data(), cols);
   detail::for_rows(context, in.rows, cols, [&](Index r) {
@@ -37,10 +37,10 @@ void layer_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight,
   const auto in = x.matrix();
   const Index rows = in.rows, cols = in.cols;
   detail::require_one_size("layer_norm_backward", x, dy);
-  require(detail::optional_size(dx, x.size()) == x.size(), "layer_norm_backward", "dx as large as x");
+  require(detail::optional_size(dx, x.size()) == x.size(), "layer_norm_backward", "dx as large as x", dx, x);
   detail::require_norm("layer_norm_backward", rows, cols,
-                       {weight.size(), detail::optional_size(dweight, cols), detail::optional_size(dbias, cols)},
-                       {mean.size(), rstd.size()});
+                       {weight, detail::optional_size(dweight, cols), detail::optional_size(dbias, cols)},
+                       {mean, rstd});
   // The sums over rows come first: dx may overwrite dy.
   if (!dweight.empty() || !dbias.empty()) {
     WorkspaceScope scope(context);
@@ -79,31 +79,52 @@ void batch_norm_forward_training(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu>
   const auto in = x.matrix();
   const Index batch = in.rows, channels = in.cols;
   detail::require_one_size("batch_norm_forward_training", y, x);
-  detail::require_batch_norm(
-      "batch_norm_forward_training", batch, channels,
-      {weight.size(), bias.size(), running_mean.size(), running_var.size(), mean.size(), rstd.size()});
+  detail::require_batch_norm("batch_norm_forward_training", batch, channels,
+                             {weight, bias, running_mean, running_var, mean, rstd});
   detail::require_batch_statistics("batch_norm_forward_training", batch);
-  context.parallel_ranges(channels, 64, [&](Index begin, Index end) {
-    for (Index c = begin; c < end; ++c) {
-      double sum = 0, squares = 0;
-      for (Index r = 0; r < batch; ++r) sum += static_cast<double>(in.data[r * channels + c]);
-      const double center = sum / static_cast<double>(batch);
-      for (Index r = 0; r < batch; ++r) {
-        const double deviation = static_cast<double>(in.data[r * channels + c]) - center;
-        squares += deviation * deviation;
-      }
-      const S average = static_cast<S>(center);
-      const S scale = static_cast<S>(1 / std::sqrt(squares / static_cast<double>(batch) + static_cast<double>(eps)));
-      for (Index r = 0; r < batch; ++r) {
-        const S normal = (in.data[r * channels + c] - average) * scale;
-        y.data()[r * channels + c] = normal * weight.data()[c] + bias.data()[c];
-      }
-      mean.data()[c] = average;
-      rstd.data()[c] = scale;
-      running_mean.data()[c] = (1 - momentum) * running_mean.data()[c] + momentum * average;
-      running_var.data()[c] =
-          (1 - momentum) * running_var.data()[c] + momentum * static_cast<S>(squares / static_cast<double>(batch - 1));
-    }
+  WorkspaceScope scope(context);
+  const auto totals = allocate<double>(context, {2, channels});
+  std::fill_n(totals.data(), totals.size(), 0.0);
+  const double* const sum = totals.data();
+  const double* const squares = totals.data() + channels;
+  detail::add_partials(context,
+                       detail::partial_sums<double>(context, batch, channels,
+                                                    [&](Index begin, Index end, double* sums) {
+                                                      for (Index r = begin; r < end; ++r) {
+                                                        const S* row = in.data + r * channels;
+                                                        for (Index c = 0; c < channels; ++c) {
+                                                          sums[c] += static_cast<double>(row[c]);
+                                                        }
+                                                      }
+                                                    }),
+                       0, totals.slice(0));
+  const double count = static_cast<double>(batch);
+  detail::add_partials(context,
+                       detail::partial_sums<double>(context, batch, channels,
+                                                    [&](Index begin, Index end, double* sums) {
+                                                      for (Index r = begin; r < end; ++r) {
+                                                        const S* row = in.data + r * channels;
+                                                        for (Index c = 0; c < channels; ++c) {
+                                                          const double deviation =
+                                                              static_cast<double>(row[c]) - sum[c] / count;
+                                                          sums[c] += deviation * deviation;
+                                                        }
+                                                      }
+                                                    }),
+                       0, totals.slice(1));
+  for (Index c = 0; c < channels; ++c) {
+    const S average = static_cast<S>(sum[c] / count);
+    mean.data()[c] = average;
+    rstd.data()[c] = static_cast<S>(1 / std::sqrt(squares[c] / count + static_cast<double>(eps)));
+    running_mean.data()[c] = (1 - momentum) * running_mean.data()[c] + momentum * average;
+    running_var.data()[c] =
+        (1 - momentum) * running_var.data()[c] + momentum * static_cast<S>(squares[c] / (count - 1));
+  }
+  detail::for_rows(context, batch, channels, [&](Index r) {
+    const auto normal = (detail::array(in.data + r * channels, channels) - detail::array(mean.data(), channels)) *
+                        detail::array(rstd.data(), channels);
+    detail::array(y.data() + r * channels, channels) =
+        normal * detail::array(weight.data(), channels) + detail::array(bias.data(), channels);
   });
 }
 
@@ -116,8 +137,7 @@ void batch_norm_forward_eval(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> wei
   const auto in = x.matrix();
   const Index cols = in.cols;
   detail::require_one_size("batch_norm_forward_eval", y, x);
-  detail::require_batch_norm("batch_norm_forward_eval", in.rows, cols,
-                             {weight.size(), bias.size(), running_mean.size(), running_var.size()});
+  detail::require_batch_norm("batch_norm_forward_eval", in.rows, cols, {weight, bias, running_mean, running_var});
   detail::for_rows(context, in.rows, cols, [&](Index r) {
     detail::array(y.data() + r * cols, cols) =
         (detail::array(in.data + r * cols, cols) - detail::array(running_mean.data(), cols)) /
@@ -134,28 +154,38 @@ void batch_norm_backward(Context<Cpu>& context, In<S, Cpu> x, In<S, Cpu> weight,
   const auto in = x.matrix();
   const Index batch = in.rows, channels = in.cols;
   detail::require_one_size("batch_norm_backward", x, dy);
-  require(detail::optional_size(dx, x.size()) == x.size(), "batch_norm_backward", "dx as large as x");
-  detail::require_batch_norm("batch_norm_backward", batch, channels,
-                             {weight.size(), mean.size(), rstd.size(), detail::optional_size(dweight, channels),
-                              detail::optional_size(dbias, channels)});
-  context.parallel_ranges(channels, 64, [&](Index begin, Index end) {
-    for (Index c = begin; c < end; ++c) {
-      const S center = mean.data()[c], scale = rstd.data()[c];
-      double sum = 0, dot = 0;
-      for (Index r = 0; r < batch; ++r) {
-        const S grad = dy.data()[r * channels + c];
-        sum += static_cast<double>(grad);
-        dot += static_cast<double>(grad * (in.data[r * channels + c] - center) * scale);
-      }
-      if (!dweight.empty()) dweight.data()[c] += static_cast<S>(dot);
-      if (!dbias.empty()) dbias.data()[c] += static_cast<S>(sum);
-      if (dx.empty()) continue;
-      const S shift = static_cast<S>(sum / static_cast<double>(batch));
-      const S slope = static_cast<S>(dot / static_cast<double>(batch));
-      for (Index r = 0; r < batch; ++r) {
-        const S normal = (in.data[r * channels + c] - center) * scale;
-        dx.data()[r * channels + c] = weight.data()[c] * scale * (dy.data()[r * channels + c] - shift - normal * slope);
-      }
+  require(detail::optional_size(dx, x.size()) == x.size(), "batch_norm_backward", "dx as large as x", dx, x);
+  detail::require_batch_norm(
+      "batch_norm_backward", batch, channels,
+      {weight, mean, rstd, detail::optional_size(dweight, channels), detail::optional_size(dbias, channels)});
+  WorkspaceScope scope(context);
+  const auto partial =
+      detail::partial_sums<double>(context, batch, 2 * channels, [&](Index begin, Index end, double* sums) {
+        for (Index r = begin; r < end; ++r) {
+          for (Index c = 0; c < channels; ++c) {
+            const S grad = dy.data()[r * channels + c];
+            sums[c] += static_cast<double>(grad);
+            sums[channels + c] +=
+                static_cast<double>(grad * (in.data[r * channels + c] - mean.data()[c]) * rstd.data()[c]);
+          }
+        }
+      });
+  const auto totals = allocate<double>(context, {2, channels});
+  std::fill_n(totals.data(), totals.size(), 0.0);
+  detail::add_partials(context, partial, 0, totals.reshape({2 * channels}));
+  const double* const sum = totals.data();
+  const double* const dot = totals.data() + channels;
+  for (Index c = 0; c < channels; ++c) {
+    if (!dweight.empty()) dweight.data()[c] += static_cast<S>(dot[c]);
+    if (!dbias.empty()) dbias.data()[c] += static_cast<S>(sum[c]);
+  }
+  if (dx.empty()) return;
+  const double count = static_cast<double>(batch);
+  detail::for_rows(context, batch, channels, [&](Index r) {
+    for (Index c = 0; c < channels; ++c) {
+      const S scale = rstd.data()[c], normal = (in.data[r * channels + c] - mean.data()[c]) * scale;
+      const S shift = static_cast<S>(sum[c] / count), slope = static_cast<S>(dot[c] / count);
+      dx.data()[r * channels + c] = weight.data()[c] * scale * (dy.data()[r * channels + c] - shift - normal * slope);
     }
   });
 }

@@ -23,7 +23,7 @@ void for_adamw_chunks(Context<Cpu>& context, TensorView<const AdamWTensor<S>, Cp
 template <class S>
 void squared_norm(Context<Cpu>& context, std::type_identity_t<TensorView<const AdamWTensor<S>, Cpu>> tensors,
                   Index chunks, TensorView<double, Cpu> sum) {
-  require(sum.size() == 1, "squared_norm", "one sum");
+  require(sum.size() == 1, "squared_norm", "one sum", sum);
   WorkspaceScope scope(context);
   const auto partial = allocate<double>(context, {chunks});
   detail::for_adamw_chunks<S>(context, tensors, chunks,

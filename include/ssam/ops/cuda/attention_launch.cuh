@@ -19,7 +19,7 @@ void with_attention_tile(Index head_dim, const char* op, const F& f) {
       f(std::type_identity<cuda_kernels::AttentionThreadTile<S, Dim>>());
     }
   };
-  require(head_dim <= 128, op, "head_dim <= 128 on a GPU");
+  require(head_dim <= 128, op, "head_dim <= 128 on a GPU", head_dim);
   if (head_dim <= 32) return call(std::integral_constant<int, 32>());
   if (head_dim <= 64) return call(std::integral_constant<int, 64>());
   if (head_dim <= 80) return call(std::integral_constant<int, 80>());
@@ -29,7 +29,7 @@ void with_attention_tile(Index head_dim, const char* op, const F& f) {
 /// Blocks for all items of `tiles` tiles. Throws ShapeError when a grid cannot have as many.
 inline unsigned attention_blocks(const AttentionGeometry& g, Index tiles, const char* op) {
   const Index blocks = g.items() * tiles;
-  require(blocks <= std::numeric_limits<std::int32_t>::max(), op, "fewer than 2^31 tiles of tokens");
+  require(blocks <= std::numeric_limits<std::int32_t>::max(), op, "fewer than 2^31 tiles of tokens", blocks);
   return static_cast<unsigned>(blocks);
 }
 
@@ -65,7 +65,7 @@ template <class S, CudaDevice D>
 void compute_terms(Context<D>& context, const AttentionGeometry& g, InMatrix<S, D> q, In<S, D> tables,
                    MatrixView<S, D> terms) {
   const Index rows = tables.dim(0), dim = g.head_dim;
-  gemm_batched<S>(context, Op::none, Op::transpose, S(1), {q.columns(0, dim), dim}, {tables.matrix()}, S(0),
+  gemm_batched<S>(context, Transpose::no, Transpose::yes, S(1), {q.columns(0, dim), dim}, {tables.matrix()}, S(0),
                   {terms.columns(0, rows), rows}, g.heads);
 }
 
@@ -76,10 +76,11 @@ void terms_backward(Context<D>& context, const AttentionGeometry& g, InMatrix<S,
   const Index rows = tables.dim(0), dim = g.head_dim, size = rows * dim;
   const Index size_h = (2 * g.table_h() - 1) * dim, size_w = (2 * g.table_w() - 1) * dim;
   const BatchedMatrix<const S, D> d{dterms.columns(0, rows), rows};
-  gemm_batched<S>(context, Op::none, Op::none, S(1), d, {tables.matrix()}, S(1), {dq.columns(0, dim), dim}, g.heads);
+  gemm_batched<S>(context, Transpose::no, Transpose::no, S(1), d, {tables.matrix()}, S(1), {dq.columns(0, dim), dim},
+                  g.heads);
   if (drel_h.empty() && drel_w.empty()) return;
   const auto of_heads = allocate<S>(context, {g.heads, rows, dim});
-  gemm_batched<S>(context, Op::transpose, Op::none, S(1), d, {q.columns(0, dim), dim}, S(0),
+  gemm_batched<S>(context, Transpose::yes, Transpose::no, S(1), d, {q.columns(0, dim), dim}, S(0),
                   {MatrixView<S, D>{of_heads.data(), rows, dim, dim}, size}, g.heads);
   const auto part = [&](Index first, Index count) {
     return InMatrix<S, D>{of_heads.data() + first, g.heads, count, size};

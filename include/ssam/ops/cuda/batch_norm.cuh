@@ -113,9 +113,8 @@ void batch_norm_forward_training(Context<D>& context, In<S, D> x, In<S, D> weigh
                                  Out<S, D> running_var, Out<S, D> y, Out<S, D> mean, Out<S, D> rstd) {
   const Index batch = x.matrix().rows, channels = x.matrix().cols;
   detail::require_one_size("batch_norm_forward_training", y, x);
-  detail::require_batch_norm(
-      "batch_norm_forward_training", batch, channels,
-      {weight.size(), bias.size(), running_mean.size(), running_var.size(), mean.size(), rstd.size()});
+  detail::require_batch_norm("batch_norm_forward_training", batch, channels,
+                             {weight, bias, running_mean, running_var, mean, rstd});
   detail::require_batch_statistics("batch_norm_forward_training", batch);
   const cuda_kernels::BatchNormForward<S> at{
       x.data(),           weight.data(), bias.data(), eps,         momentum, running_mean.data(),
@@ -131,8 +130,7 @@ void batch_norm_forward_eval(Context<D>& context, In<S, D> x, In<S, D> weight, I
                              In<S, D> running_var, std::type_identity_t<S> eps, Out<S, D> y) {
   const auto in = x.matrix();
   detail::require_one_size("batch_norm_forward_eval", y, x);
-  detail::require_batch_norm("batch_norm_forward_eval", in.rows, in.cols,
-                             {weight.size(), bias.size(), running_mean.size(), running_var.size()});
+  detail::require_batch_norm("batch_norm_forward_eval", in.rows, in.cols, {weight, bias, running_mean, running_var});
   detail::map<S, D, 5>(context, "batch_norm_forward_eval", cuda_kernels::BatchNormEval<S>{eps},
                        {in, detail::repeated(running_mean, in.rows), detail::repeated(running_var, in.rows),
                         detail::repeated(weight, in.rows), detail::repeated(bias, in.rows)},
@@ -146,10 +144,10 @@ void batch_norm_backward(Context<D>& context, In<S, D> x, In<S, D> weight, In<S,
                          MaybeOut<S, D> dx, MaybeOut<S, D> dweight, MaybeOut<S, D> dbias) {
   const Index batch = x.matrix().rows, channels = x.matrix().cols;
   detail::require_one_size("batch_norm_backward", x, dy);
-  require(detail::optional_size(dx, x.size()) == x.size(), "batch_norm_backward", "dx as large as x");
-  detail::require_batch_norm("batch_norm_backward", batch, channels,
-                             {weight.size(), mean.size(), rstd.size(), detail::optional_size(dweight, channels),
-                              detail::optional_size(dbias, channels)});
+  require(detail::optional_size(dx, x.size()) == x.size(), "batch_norm_backward", "dx as large as x", dx, x);
+  detail::require_batch_norm(
+      "batch_norm_backward", batch, channels,
+      {weight, mean, rstd, detail::optional_size(dweight, channels), detail::optional_size(dbias, channels)});
   const cuda_kernels::BatchNormBackward<S> at{x.data(),  weight.data(),  mean.data(),  rstd.data(), dy.data(),
                                               dx.data(), dweight.data(), dbias.data(), batch,       channels};
   detail::launch(context, "batch_norm_backward", cuda_kernels::batch_norm_backward_kernel<S>,

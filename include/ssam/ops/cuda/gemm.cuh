@@ -56,7 +56,7 @@ inline int blas_extent(Index n) {
   return static_cast<int>(n);
 }
 
-inline cublasOperation_t blas_op(Op op) { return op == Op::none ? CUBLAS_OP_N : CUBLAS_OP_T; }
+inline cublasOperation_t blas_op(Transpose op) { return op == Transpose::no ? CUBLAS_OP_N : CUBLAS_OP_T; }
 
 /// One operand as cuBLAS reads it; `step`: elements from one item of a batch to the next.
 struct BlasOperand {
@@ -68,7 +68,7 @@ struct BlasOperand {
 /// A matrix as it lies. (The stride of a single row may be anything; cuBLAS cannot repeat one.)
 template <class S, class D>
 BlasOperand blas_operand(MatrixView<S, D> matrix, Index step = 0) {
-  require(matrix.rows <= 1 || matrix.stride >= matrix.cols, "gemm", "rows that do not overlap");
+  require(matrix.rows <= 1 || matrix.stride >= matrix.cols, "gemm", "rows that do not overlap", matrix, matrix.stride);
   return {matrix.data, blas_extent(std::max<Index>({matrix.stride, matrix.cols, 1})), step};
 }
 
@@ -97,7 +97,7 @@ BlasOperand read_operand(Context<D>& context, InMatrix<S, D> matrix, Index step 
 /// a row-major matrix is its own transpose there. Products of floats have the precision of the device's tag; sums are
 /// fp32 (fp64 for double). Throws ShapeError, DeviceError.
 template <class S, CudaDevice D>
-void gemm(Context<D>& context, Op a_op, Op b_op, S alpha, InMatrix<S, D> a, InMatrix<S, D> b, S beta,
+void gemm(Context<D>& context, Transpose a_op, Transpose b_op, S alpha, InMatrix<S, D> a, InMatrix<S, D> b, S beta,
           MatrixView<S, D> c) {
   using Types = detail::BlasTypes<S, D>;
   const Index k = detail::require_gemm<S, D>(a_op, b_op, a, b, c);
@@ -114,7 +114,8 @@ void gemm(Context<D>& context, Op a_op, Op b_op, S alpha, InMatrix<S, D> a, InMa
 
 /// gemm with alpha 1 and beta 0.
 template <class S, CudaDevice D>
-void multiply(Context<D>& context, Op a_op, Op b_op, InMatrix<S, D> a, InMatrix<S, D> b, MatrixView<S, D> c) {
+void matmul(Context<D>& context, Transpose a_op, Transpose b_op, InMatrix<S, D> a, InMatrix<S, D> b,
+            MatrixView<S, D> c) {
   gemm<S>(context, a_op, b_op, S(1), a, b, S(0), c);
 }
 
@@ -130,9 +131,9 @@ struct BatchedMatrix {
 
 /// C_i = alpha op(A_i) op(B_i) + beta C_i for `count` items at once; see gemm. Throws ShapeError, DeviceError.
 template <class S, CudaDevice D>
-void gemm_batched(Context<D>& context, Op a_op, Op b_op, S alpha, std::type_identity_t<BatchedMatrix<const S, D>> a,
-                  std::type_identity_t<BatchedMatrix<const S, D>> b, S beta,
-                  std::type_identity_t<BatchedMatrix<S, D>> c, Index count) {
+void gemm_batched(Context<D>& context, Transpose a_op, Transpose b_op, S alpha,
+                  std::type_identity_t<BatchedMatrix<const S, D>> a, std::type_identity_t<BatchedMatrix<const S, D>> b,
+                  S beta, std::type_identity_t<BatchedMatrix<S, D>> c, Index count) {
   using Types = BlasTypes<S, D>;
   const MatrixView<S, D>& result = c.first;
   const Index k = require_gemm<S, D>(a_op, b_op, a.first, b.first, result);
@@ -140,7 +141,7 @@ void gemm_batched(Context<D>& context, Op a_op, Op b_op, S alpha, std::type_iden
   const bool one_after_another = c.step >= (result.rows - 1) * result.stride + result.cols;
   const bool side_by_side = c.step >= result.cols && count - 1 <= (result.stride - result.cols) / c.step;
   require(a.step >= 0 && b.step >= 0 && (count == 1 || one_after_another || side_by_side), "gemm_batched",
-          "results that do not overlap");
+          "results that do not overlap", a.first, b.first, result, c.step);
   WorkspaceScope scope(context);
   const BlasOperand left = read_operand<S>(context, b.first, b.step, count),
                     right = read_operand<S>(context, a.first, a.step, count), to = blas_operand(result, c.step);

@@ -189,7 +189,7 @@ void layer_norm_forward(Context<D>& context, In<S, D> x, In<S, D> weight, In<S, 
                         Out<S, D> y, MaybeOut<S, D> mean, MaybeOut<S, D> rstd) {
   const Index rows = x.matrix().rows, cols = x.matrix().cols;
   detail::require_one_size("layer_norm_forward", y, x);
-  detail::require_norm("layer_norm_forward", rows, cols, {weight.size(), bias.size()},
+  detail::require_norm("layer_norm_forward", rows, cols, {weight, bias},
                        {detail::optional_size(mean, rows), detail::optional_size(rstd, rows)});
   if (rows == 0) return;
   constexpr unsigned threads = cuda_kernels::layer_norm_threads;
@@ -215,10 +215,10 @@ void layer_norm_backward(Context<D>& context, In<S, D> x, In<S, D> weight, In<S,
                          MaybeOut<S, D> dx, MaybeOut<S, D> dweight, MaybeOut<S, D> dbias) {
   const Index rows = x.matrix().rows, cols = x.matrix().cols;
   detail::require_one_size("layer_norm_backward", x, dy);
-  require(detail::optional_size(dx, x.size()) == x.size(), "layer_norm_backward", "dx as large as x");
+  require(detail::optional_size(dx, x.size()) == x.size(), "layer_norm_backward", "dx as large as x", dx, x);
   detail::require_norm("layer_norm_backward", rows, cols,
-                       {weight.size(), detail::optional_size(dweight, cols), detail::optional_size(dbias, cols)},
-                       {mean.size(), rstd.size()});
+                       {weight, detail::optional_size(dweight, cols), detail::optional_size(dbias, cols)},
+                       {mean, rstd});
   if (rows == 0) return;
   bool wide = detail::vectorizable(x.data(), cols, cols) && detail::vectorizable(dy.data(), cols, cols);
   // The sums over rows come first: dx may overwrite dy.

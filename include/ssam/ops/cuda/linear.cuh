@@ -55,7 +55,7 @@ void linear(Context<D>& context, InMatrix<S, D> x, InMatrix<S, D> w, In<S, D> bi
   const bool fused = !bias.empty() && x.cols > 0 && ssam::detail::alignment_of(bias.data()) >= detail::bias_alignment &&
                      detail::linear_with_epilogue<S>(context, x, w, bias, y);
   if (fused) return;
-  multiply<S>(context, Op::none, Op::transpose, x, w, y);
+  matmul<S>(context, Transpose::no, Transpose::yes, x, w, y);
   if (!bias.empty()) add_row<S>(context, bias, y);
 }
 

@@ -6,11 +6,13 @@
 #include <ssam/ops/cuda/convolution.cuh>
 #include <ssam/ops/cuda/dropout.cuh>
 #include <ssam/ops/cuda/elementwise.cuh>
+#include <ssam/ops/cuda/fourier.cuh>
 #include <ssam/ops/cuda/gemm.cuh>
 #include <ssam/ops/cuda/linear.cuh>
 #include <ssam/ops/cuda/loss.cuh>
 #include <ssam/ops/cuda/norm.cuh>
 #include <ssam/ops/cuda/optimizer.cuh>
+#include <ssam/ops/cuda/pool.cuh>
 #include <ssam/ops/cuda/resize.cuh>
 #include <ssam/ops/cuda/singular_values.cuh>
 #include <ssam/ops/cuda/svd.cuh>

@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(adamw_threads)
 template <class S, CudaDevice D>
 void squared_norm(Context<D>& context, std::type_identity_t<TensorView<const AdamWTensor<S>, D>> tensors, Index chunks,
                   Out<double, D> sum) {
-  require(sum.size() == 1, "squared_norm", "one sum");
+  require(sum.size() == 1, "squared_norm", "one sum", sum);
   constexpr unsigned threads = cuda_kernels::adamw_threads;
   constexpr std::size_t shared = sizeof(double) * threads / detail::warp_size;
   WorkspaceScope scope(context);
