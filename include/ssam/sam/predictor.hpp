@@ -75,6 +75,14 @@ class SamPredictor {
 #if defined(SSAM_WITH_OPENCV)
   /// The same of a PNG, JPEG or BMP. Throws as load_image.
   void set_image(const std::filesystem::path& file) { set_image(load_image(file, config().preparation.intensity)); }
+#else
+  /// Not in this build: needs OpenCV.
+  template <std::convertible_to<std::filesystem::path> File>
+  void set_image(const File&) {
+    static_assert(is_meta<File>,
+                  "ssam: a picture's file needs OpenCV, which this build was not given: hand over its "
+                  "pixels (an Image, or rgb, height, width)");
+  }
 #endif
   /// Encodes an image that was prepared: normalised floats `input` [S, S, 3], which stand for an image of size
   /// `original`. Throws ShapeError, and Error where the embedding is not finite.
