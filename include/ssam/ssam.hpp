@@ -60,6 +60,7 @@
 #include <ssam/io/checkpoint_file.hpp>
 #include <ssam/io/content_hash.hpp>
 #include <ssam/io/folder_lock.hpp>
+#include <ssam/io/gzip.hpp>
 #include <ssam/io/json_file.hpp>
 #include <ssam/io/npy.hpp>
 #include <ssam/io/safetensors.hpp>
@@ -112,6 +113,9 @@
 #include <ssam/adapt/svd_linear.hpp>
 
 // text
+#include <ssam/text/clean_text.hpp>
+#include <ssam/text/clip_tokenizer.hpp>
+#include <ssam/text/clip_vocabulary.hpp>
 #include <ssam/text/features.hpp>
 #include <ssam/text/text_affine.hpp>
 
