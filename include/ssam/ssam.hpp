@@ -116,8 +116,11 @@
 #include <ssam/text/clean_text.hpp>
 #include <ssam/text/clip_tokenizer.hpp>
 #include <ssam/text/clip_vocabulary.hpp>
+#include <ssam/text/compose.hpp>
 #include <ssam/text/features.hpp>
+#include <ssam/text/lower_case.hpp>
 #include <ssam/text/text_affine.hpp>
+#include <ssam/text/unicode_classes.hpp>
 
 // sam
 #include <ssam/sam/adapter.hpp>

@@ -155,6 +155,26 @@ TEST_CASE("Unicode's classes: as many characters, and the same, as Python counts
         U"\u03c3 \u03c3\u03c2 a\u03c2' \u03b1'\u03c3.\u03b1 1\u03c3");
 }
 
+TEST_CASE("compose: Unicode's normal form NFC, as Python has it") {
+  CHECK(compose(U"liver") == U"liver");
+  CHECK(compose(U"e\u0301 A\u030a \u212b") == U"\u00e9 \u00c5 \u00c5");
+  CHECK(compose(U"o\u0302\u0301 o\u0323\u0302 o\u0302\u0323") == U"\u1ed1 \u1ed9 \u1ed9");  // marks in any order
+  CHECK(compose(U"a\u0301\u0300 \u0301a \u0301") == U"\u00e1\u0300 \u0301a \u0301");
+  CHECK(compose(U"\u1112\u1161\u11ab\u1100\u1173\u11af \uac00\u11a8") == U"\ud55c\uae00 \uac01");
+  CHECK(compose(U"\u30ab\u3099 \u0915\u093c \u0958") == U"\u30ac \u0915\u093c \u0915\u093c");
+  CHECK(compose(U"a\u0315\u0300\u05ae\u0300b") == U"\u00e0\u05ae\u0300\u0315b");
+  std::uint64_t changed = 0, sum = 0;
+  for (char32_t code = 0; code < 0x110000; ++code) {
+    const std::u32string whole(1, code), composed = compose(whole);
+    if (composed == whole) continue;
+    ++changed;
+    for (const char32_t part : composed) sum += part;
+  }
+  CHECK(changed == 1120);
+  CHECK(sum == 46558064);
+  CHECK(speller().encode("nai\u0308ve \uff76\uff9e") == spelled({"na\u00efve", "\u30ac"}));
+}
+
 TEST_CASE("merges: the lowest rank first, the leftmost of equal ones") {
   const ClipTokenizer tokenizer = own();
   const std::int32_t a = letter('a'), last_a = a + 256;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cstddef>
 #include <cstdint>
+#include <ssam/text/compose.hpp>
 #include <ssam/text/html_entities.hpp>
 #include <ssam/text/lower_case.hpp>
 #include <ssam/text/unicode_classes.hpp>
@@ -213,7 +214,7 @@ inline std::u32string fix_line(std::u32string text, bool unescape) {
   for (int pass = 0; pass < 16; ++pass) {
     std::u32string fixed;
     for (const char32_t code : unescape ? unescape_html(text, true) : text) fixed += plain_form(code);
-    fixed = without_controls(fixed);
+    fixed = compose(without_controls(fixed));
     if (fixed == text) break;
     text = std::move(fixed);
   }
@@ -223,11 +224,11 @@ inline std::u32string fix_line(std::u32string text, bool unescape) {
 
 /// `text`, UTF-8, as OpenAI's CLIP cleans a prompt before it is cut into tokens (clip/simple_tokenizer.py): what
 /// ftfy.fix_text does with text that was decoded rightly (curly quotes, ligatures, wide and narrow forms become plain,
-/// control characters go), HTML's character references replaced twice, each run of white space one blank, none at the
-/// ends, lower case. Never throws for its contents: what is not UTF-8 becomes U+FFFD.
+/// control characters go, characters are composed), HTML's character references replaced twice, each run of white space
+/// one blank, none at the ends, lower case. Never throws for its contents: what is not UTF-8 becomes U+FFFD.
 ///
-/// ftfy also guesses where text was decoded wrongly ("Ã©" for "é") and repairs that, composes characters (NFC), and
-/// knows names of HTML in capitals; that is left out.
+/// ftfy also guesses where text was decoded wrongly ("Ã©" for "é") and repairs that, and knows names of HTML in
+/// capitals; that is left out.
 inline std::u32string clean_prompt(std::string_view text) {
   const std::u32string decoded = decode_utf8(text);
   std::u32string fixed;
