@@ -65,7 +65,7 @@ TEST_CASE("gzip: every kind of block and of header, and members one after the ot
   CHECK(unpacked(fixed_block) == text_of_fixed());
   CHECK(unpacked(dynamic_block) == text_of_dynamic());
   CHECK(unpacked(stored("")).empty());
-  for (const int flags : {0, 1, 2, 4, 8, 16, 31}) {
+  for (const int flags : {0, 1, 4, 8, 16, 29}) {
     CHECK(unpacked(stored("liver", static_cast<char>(flags))) == "liver");
   }
   CHECK(unpacked(stored("a") + dynamic_block + stored("b")) == "a" + text_of_dynamic() + "b");
@@ -75,26 +75,27 @@ TEST_CASE("gzip: what is damaged is refused, and never more than allowed is unpa
   const auto bad = [](const std::string& bytes, std::initializer_list<const char*> parts) {
     refused([&] { unpacked(bytes); }, parts);
   };
-  bad("", {"the file", "no gzip header"});
-  bad("not packed at all, but long enough", {"no gzip header"});
-  bad(stored("a") + "more", {"a file that goes on"});
-  bad(stored("a", '\x20'), {"a header of an unknown kind"});
+  bad("", {"the file", "damaged gzip file"});
+  bad("not packed at all, but long enough", {"incorrect header check"});
+  bad(stored("a") + "more", {"incorrect header check"});
+  bad(stored("a", '\2'), {"header crc mismatch"});
+  bad(stored("a", '\x20'), {"unknown header flags set"});
   std::string changed = stored("liver");
   changed[15] = 'L';
-  bad(changed, {"a wrong checksum", "use a whole copy"});
+  bad(changed, {"incorrect data check", "use a whole copy"});
   changed = stored("liver");
   changed[changed.size() - 4] = 6;
-  bad(changed, {"another size"});
+  bad(changed, {"incorrect length check"});
   changed = stored("liver");
   changed[11] = 6;
-  bad(changed, {"told twice alike"});
+  bad(changed, {"invalid stored block lengths"});
   changed = stored("liver");
   changed[10] = 7;
-  bad(changed, {"a block of an unknown kind"});
+  bad(changed, {"invalid block type"});
   changed = stored("liver");
   changed.replace(10, 3, "\x03\x02\0", 3);  // a copy before anything was written
-  bad(changed, {"before the beginning"});
-  bad(stored("liver") + changed, {"before the beginning"});
+  bad(changed, {"invalid distance too far back"});
+  bad(stored("liver") + changed, {"invalid distance too far back"});
   for (const std::string& whole : {fixed_block, dynamic_block}) {
     for (std::size_t size = 0; size < whole.size(); ++size)
       CHECK_THROWS_AS(unpacked(whole.substr(0, size)), FormatError);
@@ -111,6 +112,6 @@ TEST_CASE("gzip: what is damaged is refused, and never more than allowed is unpa
     CHECK(same < 16);
   }
   CHECK(gunzip(dynamic_block, "the file", text_of_dynamic().size()) == text_of_dynamic());
-  refused([] { gunzip(dynamic_block, "the file", text_of_dynamic().size() - 1); }, {"the file", "at most"});
+  refused([] { gunzip(dynamic_block, "the file", text_of_dynamic().size() - 1); }, {"the file", "more than it should"});
   refused([] { gunzip(stored("liver"), "the file", 4); }, {"at most 4 bytes"});
 }
