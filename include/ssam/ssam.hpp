@@ -21,7 +21,7 @@
 //     data/     pictures, masks, manifests, data sets; knows no model
 //     io/       checkpoints, JSON, .npy, files that are whole or not there
 //     testing/  the check of gradients, for layers of yours too
-//     eval/     Dice and its report
+//     eval/     Dice and its report; surface distances, clDice, tests of significance
 //     core/     tensors, shapes, contexts, parameters, errors
 //
 // `examples/01_point_to_mask.cpp` and those behind it show one idea each; README.md beside this file is the longer map.
@@ -49,8 +49,15 @@
 #endif
 
 // eval
+#include <ssam/eval/centerline_dice.hpp>
 #include <ssam/eval/dice.hpp>
+#include <ssam/eval/distance_transform.hpp>
+#include <ssam/eval/overlap.hpp>
+#include <ssam/eval/quantile.hpp>
 #include <ssam/eval/report.hpp>
+#include <ssam/eval/significance.hpp>
+#include <ssam/eval/student_t.hpp>
+#include <ssam/eval/surface.hpp>
 
 // testing
 #include <ssam/testing/gradient_check.hpp>
