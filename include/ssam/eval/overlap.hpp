@@ -36,14 +36,14 @@ inline double recall(const Counts& counts) {
 /// The part of the pixels outside of the true mask that the prediction leaves out, tn / (tn + fp), where the masks have
 /// `pixels` in all; 1 when none lie outside. Throws ConfigError where `pixels` are fewer than those of both masks.
 inline double specificity(const Counts& counts, double pixels) {
-  const double tn = pixels - (counts.prediction + counts.truth - counts.intersection);
-  if (!(std::isfinite(pixels) && tn >= 0)) {
+  const double set = counts.prediction + counts.truth - counts.intersection;
+  if (!(std::isfinite(pixels) && pixels >= set)) {
     throw ConfigError(ErrorText{.what = "two masks have more pixels set than there are",
-                                .expected = std::to_string(pixels - tn) + " pixels or more",
+                                .expected = std::to_string(set) + " pixels or more",
                                 .found = std::to_string(pixels)});
   }
   const double outside = pixels - counts.truth;
-  return outside == 0 ? 1.0 : tn / outside;
+  return outside == 0 ? 1.0 : (pixels - set) / outside;
 }
 
 /// All overlaps of two masks, 0 to 1.
