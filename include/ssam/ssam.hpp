@@ -121,6 +121,8 @@
 
 // text
 #include <ssam/text/clean_text.hpp>
+#include <ssam/text/clip_checkpoint.hpp>
+#include <ssam/text/clip_text_encoder.hpp>
 #include <ssam/text/clip_tokenizer.hpp>
 #include <ssam/text/clip_vocabulary.hpp>
 #include <ssam/text/compose.hpp>
