@@ -23,6 +23,7 @@ void add_convert(Program& program);
 void add_params(Program& program);
 void add_init(Program& program);
 void add_embed(Program& program);
+void add_text(Program& program);
 void add_segment(Program& program);
 void add_train(Program& program);
 void add_eval(Program& program);

@@ -122,6 +122,7 @@
 // text
 #include <ssam/text/clean_text.hpp>
 #include <ssam/text/clip_checkpoint.hpp>
+#include <ssam/text/clip_features.hpp>
 #include <ssam/text/clip_text_encoder.hpp>
 #include <ssam/text/clip_tokenizer.hpp>
 #include <ssam/text/clip_vocabulary.hpp>

@@ -9,15 +9,20 @@
 //     cli_files enlarged M.npy L.npy INDEX TOLERANCE      exit 1 unless mask INDEX of L is M, enlarged bilinearly
 //     cli_files picture KIND SIZE OUT                     a picture or mask, see draw()
 //     cli_files features OUT.safetensors DIM LABEL...     text features, different for every label
+//     cli_files clip FOLDER                               a small CLIP, clip.safetensors, and its vocab.json,
+//     merges.txt
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <opencv2/imgcodecs.hpp>
 #include <opencv2/imgproc.hpp>
 #include <ssam/io/npy.hpp>
 #include <ssam/io/safetensors.hpp>
+#include <ssam/text/clean_text.hpp>
+#include <ssam/text/clip_checkpoint.hpp>
 
 namespace {
 
@@ -96,6 +101,31 @@ cv::Mat draw(const std::string& kind, int size) {
   return drawn;
 }
 
+/// A text encoder of 8 channels with random weights, features of 24 values, and a vocabulary of bytes alone.
+void write_clip(const std::filesystem::path& folder) {
+  ssam::ClipTextEncoder<float, ssam::Cpu> encoder(
+      {.vocabulary = 514, .context = 16, .width = 8, .heads = 1, .layers = 2, .features = 24});
+  ssam::Random random(1);
+  ssam::walk(encoder, [&](const ssam::Path&, auto& parameter, ssam::Group, ssam::Layout) {
+    for (ssam::Index i = 0; i < parameter.value.size(); ++i) {
+      parameter.value.data()[i] = static_cast<float>(0.3 * random.normal());
+    }
+  });
+  std::filesystem::create_directories(folder);
+  ssam::save_safetensors(folder / "clip.safetensors", ssam::export_state(encoder, [](auto&&...) { return true; }));
+  nlohmann::json tokens = {{"<|startoftext|>", 512}, {"<|endoftext|>", 513}};
+  int printable = 0, other = 0;  // the letters of OpenAI's alphabet of bytes: what can be printed comes first
+  for (char32_t byte = 0; byte < 256; ++byte) {
+    const bool itself = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+    const int id = itself ? printable++ : 188 + other;
+    const std::string letter = ssam::encode_utf8(std::u32string(1, itself ? byte : char32_t(256 + other++)));
+    tokens[letter] = id;
+    tokens[letter + "</w>"] = id + 256;
+  }
+  std::ofstream(folder / "vocab.json") << tokens;
+  std::ofstream(folder / "merges.txt") << "#version: 0.2\n";
+}
+
 int run(const std::vector<std::string>& words) {
   const std::string& verb = words[1];
   if (verb == "tensor" && words.size() == 5) {
@@ -141,6 +171,8 @@ int run(const std::vector<std::string>& words) {
       state.tensors[words[k]] = ssam::HostTensor::from(ssam::Shape{static_cast<ssam::Index>(dim)}, values);
     }
     ssam::save_safetensors(words[2], state);
+  } else if (verb == "clip" && words.size() == 3) {
+    write_clip(words[2]);
   } else {
     return 2;
   }

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 #include <ssam/nn/linear.hpp>
 #include <ssam/nn/norm.hpp>
+#include <string>
 #include <vector>
 
 namespace ssam::inline SSAM_ABI {
@@ -187,6 +189,11 @@ class ClipTextEncoder {
     visitor.parameter("text_projection", self.text_projection, Group::weights);
   }
 
+  /// content_hash of the weights that were loaded, "" before.
+  std::string base_hash() const { return base_hash_.data(); }
+  /// Said by what loads weights. `hash` has 32 digits.
+  void set_base_hash(const std::string& hash) { hash.copy(base_hash_.data(), base_hash_.size() - 1); }
+
   ClipTextConfig config;               ///< what it was built for
   Table token_embedding,               ///< [vocabulary, width]
       positional_embedding;            ///< [context, width]
@@ -195,6 +202,8 @@ class ClipTextEncoder {
   Table text_projection;               ///< [width, features]
 
  private:
+  std::array<char, 33> base_hash_ = {};  // a model is built in constant expressions, too
+
   /// Tokens up to the end token.
   Index checked_length(std::span<const std::int32_t> ids) const {
     if (ids.empty()) {

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <ssam/text/clip_text_encoder.hpp>
+#include <ssam/text/clip_tokenizer.hpp>
+#include <ssam/text/features.hpp>
+
+namespace ssam::inline SSAM_ABI {
+
+/// The prompt of a `label`: `pattern` with every "{}" replaced by it, as in "a photo of a {}". Throws ConfigError for a
+/// pattern without one.
+inline std::string label_prompt(const std::string& label, const std::string& pattern) {
+  std::string prompt;
+  std::size_t begin = 0;
+  for (std::size_t at; (at = pattern.find("{}", begin)) != std::string::npos; begin = at + 2) {
+    prompt += pattern.substr(begin, at - begin) + label;
+  }
+  if (begin == 0) {
+    throw ConfigError(ErrorText{.what = "the pattern of prompts has no place for the label",
+                                .expected = "{} in it, as in 'a photo of a {}'",
+                                .found = "'" + pattern + "'"});
+  }
+  return prompt + pattern.substr(begin);
+}
+
+/// CLIP's features of `labels`, one tensor [features] each under the label's name, not normalised: what
+/// TextFeatures::load reads once it is saved. `pattern`, and the content of the encoder's weights where it knows it,
+/// stand in the metadata. Throws ConfigError for a label that is there twice, for a pattern without "{}", and for a
+/// tokenizer with tokens that the encoder does not know.
+template <class Scalar, class Device>
+StateDict clip_features(Context<Device>& context, const ClipTextEncoder<Scalar, Device>& encoder,
+                        const ClipTokenizer& tokenizer, const std::vector<std::string>& labels,
+                        const std::string& pattern = "{}") {
+  StateDict features;
+  features.metadata = {{"clip_template", pattern}, {"clip_hash", encoder.base_hash()}};
+  for (const std::string& label : labels) {
+    const ClipTokens tokens = tokenizer.tokenize(label_prompt(label, pattern));
+    const HostTensor feature = HostTensor::from(Shape{encoder.config.features}, encoder.feature(context, tokens.ids));
+    if (!features.tensors.emplace(label, feature).second) {
+      throw ConfigError(ErrorText{.what = "a label is there twice", .found = "'" + label + "'"});
+    }
+  }
+  return features;
+}
+
+}  // namespace ssam::inline SSAM_ABI
