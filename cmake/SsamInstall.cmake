@@ -1,5 +1,5 @@
 # `cmake --install`: the headers, the package for find_package(ssam) and ssam.pc (component ssam_development), and where
-# the examples are built the program with its small model (component ssam_program, see examples/CMakeLists.txt).
+# the examples are built the program with its small model (component ssam_program, see examples/ssam_program/CMakeLists.txt).
 include(CMakePackageConfigHelpers)
 include(GNUInstallDirs)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/ssam)
@@ -17,7 +17,7 @@ install(DIRECTORY include/ssam DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT
 install(EXPORT ssamTargets NAMESPACE ssam:: DESTINATION ${package_dir} COMPONENT ssam_development)
 install(EXPORT ssamCudaTargets NAMESPACE ssam:: DESTINATION ${package_dir} COMPONENT ssam_development)
 configure_package_config_file(cmake/ssamConfig.cmake.in ssamConfig.cmake INSTALL_DESTINATION ${package_dir})
-write_basic_package_version_file(ssamConfigVersion.cmake COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
+write_basic_package_version_file(ssamConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ssamConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/ssamConfigVersion.cmake
               cmake/FindoneDNN.cmake cmake/FindOpenCVImages.cmake cmake/Findxxhash.cmake
         DESTINATION ${package_dir} COMPONENT ssam_development)

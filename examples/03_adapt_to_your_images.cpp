@@ -31,8 +31,10 @@ void draw(MemorySamples& samples, int count, std::uint64_t seed, const std::file
   }
 }
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+  if (argc < 3) return std::printf("usage: 03_adapt_to_your_images CHECKPOINT FOLDER\n"), 2;
   const std::filesystem::path checkpoint = argv[1], folder = argv[2];
+  std::filesystem::create_directories(folder);
   SamCheckpoint opened = open_sam_checkpoint(checkpoint);
   TextPromptedSam<float, Cpu, recipes::SSam<>> model(opened.config);
   load_weights(model, std::move(opened.weights), checkpoint.string());

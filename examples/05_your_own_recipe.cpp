@@ -72,6 +72,7 @@ bool train_a_little(const char* checkpoint) {
   return last < first;
 }
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+  if (argc < 2) return std::printf("usage: 05_your_own_recipe CHECKPOINT\n"), 2;
   return train_a_little<SvdAttentionLoraMlp>(argv[1]) && train_a_little<DecoderLora>(argv[1]) ? 0 : 1;
 }

@@ -114,7 +114,8 @@ MemorySamples draw(int count, std::uint64_t seed) {
   return samples;
 }
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+  if (argc < 2) return std::printf("usage: 09_your_own_encoder FOLDER\n"), 2;
   Model<Cpu> model(tiny_sam);
   randomize(model, Random(1));
   Context<Cpu> context;

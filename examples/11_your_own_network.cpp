@@ -17,7 +17,7 @@ nlohmann::json to_json(const TinyConfig& config) { return {{"image_size", config
 
 class TinyNet {
  public:
-  using Scalar_ = float;
+  using Scalar_ = float;  // with an underscore, since templates like the U-Net call their parameters Scalar and Device
   using Device_ = Cpu;
   using View = TensorView<float, Cpu>;
   using ConstView = TensorView<const float, Cpu>;
@@ -134,7 +134,8 @@ double learn(Model model, const std::filesystem::path& folder) {
   return dsc;
 }
 
-int main(int, char** argv) {
+int main(int argc, char** argv) {
+  if (argc < 2) return std::printf("usage: 11_your_own_network FOLDER\n"), 2;
   const std::filesystem::path folder = argv[1];
   TinyNet tiny(32);
   tiny.initialize(Random(1));

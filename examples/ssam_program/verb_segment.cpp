@@ -219,8 +219,9 @@ void check_paths(const SegmentOptions& options) {
 /// Everything in the picture: masks 1..n, the smaller ones on top.
 int segment_everything(const SegmentOptions& options) {
   if (!options.labels.empty() || !options.points.empty() || !options.box.empty() || !options.mask_input.empty() ||
-      !options.logits.empty() || !options.low_res.empty() || options.multimask) {
-    throw UsageError("--everything prompts by itself: leave labels, points, box, mask, --multimask and arrays out");
+      !options.logits.empty() || !options.low_res.empty() || !options.features.empty() || options.multimask) {
+    throw UsageError(
+        "--everything prompts by itself: leave labels, features, points, box, mask, --multimask and arrays out");
   }
   check_paths(options);
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
@@ -255,7 +256,7 @@ int segment_everything(const SegmentOptions& options) {
                               {"out", printable(options.out.string())},
                               {"device", to_string(options.device)},
                               {"masks", nlohmann::ordered_json::array()}};
-  Table table({"mask", "value", "area", "x", "y", "width", "height", "predicted IoU", "stability"});
+  Table table({"value", "area", "x", "y", "width", "height", "predicted IoU", "stability"});
   for (std::size_t i = 0; i < found.size(); ++i) {
     const AutomaticMask& mask = found[i];
     json["masks"].push_back({{"index", i + 1},
@@ -264,9 +265,9 @@ int segment_everything(const SegmentOptions& options) {
                              {"predicted_iou", mask.predicted_iou},
                              {"stability_score", mask.stability_score},
                              {"point", mask.point}});
-    table.add({std::to_string(i + 1), std::to_string(i + 1), with_commas(mask.area), std::to_string(mask.box[0]),
-               std::to_string(mask.box[1]), std::to_string(mask.box[2]), std::to_string(mask.box[3]),
-               as_decimal(mask.predicted_iou, 3), as_decimal(mask.stability_score, 3)});
+    table.add({std::to_string(i + 1), with_commas(mask.area), std::to_string(mask.box[0]), std::to_string(mask.box[1]),
+               std::to_string(mask.box[2]), std::to_string(mask.box[3]), as_decimal(mask.predicted_iou, 3),
+               as_decimal(mask.stability_score, 3)});
   }
   if (options.json) {
     print_json(json);
@@ -331,7 +332,8 @@ int segment(const SegmentOptions& options) {
 }  // namespace
 
 void add_segment(Program& program) {
-  auto* verb = program.app.add_subcommand("segment", "Segment an image by label names, points, a box or a mask");
+  auto* verb = program.app.add_subcommand(
+      "segment", "Segment an image by label names, points, a box or a mask, or everything in it");
   auto options = std::make_shared<SegmentOptions>();
   add_model_options(*verb, options->model);
   verb->add_option("--adapter", options->adapter, "A trained adapter (best or last of a run)")->type_name("DIR");

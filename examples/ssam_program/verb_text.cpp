@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <ssam/text/clip_checkpoint.hpp>
 #include <ssam/text/clip_features.hpp>
@@ -21,6 +22,12 @@ struct TextOptions {
 
 int write_features(const TextOptions& options) {
   require_extension("--out", options.out, ".safetensors", "text features");
+  for (const std::string& label : options.labels) {
+    if (std::count(options.labels.begin(), options.labels.end(), label) > 1) {
+      throw UsageError("--label '" + label + "' is given twice");
+    }
+    label_prompt(label, options.pattern);  // a template without a place is refused before anything is read
+  }
   check_files({{"--out", options.out}}, {{"--clip", options.clip}, {"--vocab", options.vocabulary}});
   const ClipTextEncoder<float, Cpu> encoder =
       load_clip_text_encoder<float, Cpu>(options.clip, options.heads, !options.gelu);
@@ -73,8 +80,7 @@ void add_text(Program& program) {
       ->required()
       ->type_name("NAME");
   verb->add_option("--template", options->pattern, "The prompt, {} is the label's name")->capture_default_str();
-  verb->add_option("--heads", options->heads, "Heads of an attention (else one for every 64 channels)")
-      ->check(CLI::PositiveNumber);
+  add_whole(*verb, "--heads", options->heads, "Heads of an attention (else one for every 64 channels)", 1, 4096);
   verb->add_flag("--gelu", options->gelu, "The weights are of a model with GELU, not OpenAI's QuickGELU");
   verb->add_option("--out", options->out, "The safetensors file to write: one vector per label")
       ->required()

@@ -22,8 +22,9 @@ complains "is too long: its last 8 tokens are not seen"
 expect 1 "$ssam" text $clip --label disc --template "no place" --out never.safetensors
 one_clear_line
 complains "{}"
-expect 1 "$ssam" text $clip --label disc --label disc --out never.safetensors
+expect 2 "$ssam" text $clip --label disc --label disc --out never.safetensors
 complains "twice"
+expect 2 "$ssam" text $clip --label disc --heads 0x1 --out never.safetensors
 expect 1 "$ssam" text --clip "$golden/sam.safetensors" --vocab clip/vocab.json --label disc --out never.safetensors
 one_clear_line
 complains "no CLIP text encoder"

@@ -30,6 +30,7 @@ TEST_CASE("the distance transform is that of all pairs of pixels") {
       if (std::isinf(nearest)) {
         CHECK(std::isinf(found));
       } else {
+        REQUIRE(std::isfinite(found));
         worst = std::max(worst, std::abs(found - nearest));
       }
     }

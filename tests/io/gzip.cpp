@@ -1,3 +1,4 @@
+#include <limits>
 #include <ssam/io/gzip.hpp>
 
 #include "fixtures.hpp"
@@ -65,6 +66,7 @@ TEST_CASE("gzip: every kind of block and of header, and members one after the ot
   CHECK(unpacked(fixed_block) == text_of_fixed());
   CHECK(unpacked(dynamic_block) == text_of_dynamic());
   CHECK(unpacked(stored("")).empty());
+  CHECK(gunzip(stored("liver"), "the file", std::numeric_limits<std::size_t>::max()) == "liver");
   for (const int flags : {0, 1, 4, 8, 16, 29}) {
     CHECK(unpacked(stored("liver", static_cast<char>(flags))) == "liver");
   }

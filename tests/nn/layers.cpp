@@ -107,7 +107,7 @@ TEST_CASE("gradients of the text affine layer, on batch and on running statistic
     CHECK(run(false) == doctest::Approx(first).epsilon(1e-14));
     check_parameters(
         text_affine, [&] { return run(false); }, 4);
-    CHECK((text_affine.num_batches_tracked.value.data()[0] > 0) == (batch > 1));
+    CHECK((text_affine.norm.num_batches_tracked.value.data()[0] > 0) == (batch > 1));
   }
 }
 

@@ -25,7 +25,17 @@ TEST_CASE("max pooling takes the largest of four, its gradient goes to the first
       }
     }
   }
+  check_threads([&](Context<Cpu>& threads) {
+    Tensor<double, Cpu> pooled(y.shape());
+    ops::max_pool_forward<double>(threads, x, pooled.view());
+    return pooled;
+  });
   const Tensor<double, Cpu> dy = random_tensor<double>(y.shape(), 2);
+  check_threads([&](Context<Cpu>& threads) {
+    Tensor<double, Cpu> back(x.shape());
+    ops::max_pool_backward<double>(threads, x, dy, back.view());
+    return back;
+  });
   ops::max_pool_backward<double>(context, x, dy, dx.view());
   const auto loss = [&] {
     ops::max_pool_forward<double>(context, x, y.view());

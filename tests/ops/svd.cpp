@@ -33,7 +33,7 @@ void check_factors(const Tensor<S, Cpu>& a, double orthonormal = std::is_same_v<
         left += static_cast<double>(u.data()[k * r + i]) * static_cast<double>(u.data()[k * r + j]);
       for (Index k = 0; k < n; ++k)
         right += static_cast<double>(vt.data()[i * n + k]) * static_cast<double>(vt.data()[j * n + k]);
-      worst = std::max({worst, std::abs(left), std::abs(right)});
+      worst = larger(larger(worst, std::abs(left)), std::abs(right));
     }
   }
   CHECK(worst < orthonormal);

@@ -9,6 +9,9 @@
 /// What the tests of ops share.
 namespace ssam::inline SSAM_ABI::testing {
 
+/// The larger of two errors; NaN is infinitely large, where std::max would drop it.
+inline double larger(double worst, double error) { return std::isnan(error) ? INFINITY : std::max(worst, error); }
+
 /// Largest difference of `found` from `expected`, relative to the largest expected magnitude.
 template <class S, class T>
 double difference(const std::vector<S>& found, const std::vector<T>& expected) {
@@ -17,7 +20,7 @@ double difference(const std::vector<S>& found, const std::vector<T>& expected) {
   for (std::size_t i = 0; i < found.size(); ++i) {
     const double wanted = static_cast<double>(expected[i]);
     const double off = std::abs(static_cast<double>(found[i]) - wanted);
-    if (!(off <= error)) error = off;  // NaN counts
+    error = larger(error, off);
     magnitude = std::max(magnitude, std::abs(wanted));
   }
   return error / magnitude;

@@ -6,20 +6,6 @@
 
 using namespace ssam;
 
-namespace {
-
-template <class Pass>
-std::string message(const Pass& pass) {
-  try {
-    pass();
-  } catch (const ShapeError& error) {
-    return error.what();
-  }
-  return "no ShapeError";
-}
-
-}  // namespace
-
 TEST_CASE("A layer whose weight has another shape is named, in both passes of training and in inference") {
   using Model = TextPromptedSam<float, Cpu, recipes::FullFineTuning<>>;
   Model model = test::random_model<recipes::FullFineTuning<>>(test::small_config());
@@ -34,12 +20,12 @@ TEST_CASE("A layer whose weight has another shape is named, in both passes of tr
       "y [n, out], found [16, 64], [16, 20], [16, 16]";
   Model::Record record;
   weight = wrong;
-  CHECK(message([&] { model.encode_image(context, images); }) == expected);
-  CHECK(message([&] { model.forward(context, images, text, record); }) == expected);
+  CHECK(test::message_of<ShapeError>([&] { model.encode_image(context, images); }) == expected);
+  CHECK(test::message_of<ShapeError>([&] { model.forward(context, images, text, record); }) == expected);
   weight = right;
   const auto probability = model.forward(context, images, text, record);
   weight = wrong;
-  CHECK(message([&] {
+  CHECK(test::message_of<ShapeError>([&] {
           model.backward(context, record, probability);
         }).find(" of image_encoder.blocks.1.mlp.lin2.weight]") != std::string::npos);
 }
@@ -50,7 +36,7 @@ TEST_CASE("A norm, a decoder's layer and a prompt of another shape are named, to
   WorkspaceScope<Cpu> scope(context);
   const auto embedding = model.encode_image(context, Tensor<float, Cpu>({1, 32, 32, 3}));
   model.sam.mask_decoder.transformer.layers[0].norm2.weight.value = Tensor<float, Cpu>({7});
-  const std::string found = message([&] {
+  const std::string found = test::message_of<ShapeError>([&] {
     model.decode_labels(context, embedding, {.text = Tensor<float, Cpu>({1, 12})});
   });
   CHECK(found.find("[layer_norm_forward of mask_decoder.transformer.layers.0.norm2.weight]: expected one value per "
@@ -61,6 +47,7 @@ TEST_CASE("An op by itself says what it was given") {
   Context<Cpu> context;
   const Tensor<float, Cpu> x({2, 3}), row({4});
   Tensor<float, Cpu> y({2, 3});
-  CHECK(message([&] { ops::multiply_row<float>(context, x.view().matrix(), row, y.view().matrix()); }) ==
-        "shapes do not fit [multiply_row]: expected as many elements in the row as columns, found [4], 3");
+  CHECK(test::message_of<ShapeError>([&] {
+          ops::multiply_row<float>(context, x.view().matrix(), row, y.view().matrix());
+        }) == "shapes do not fit [multiply_row]: expected as many elements in the row as columns, found [4], 3");
 }

@@ -46,6 +46,7 @@ double largest_error(const ClipTextEncoder<Scalar, Cpu>& encoder) {
       difference += std::pow(static_cast<double>(ours[k]) - features[24 * i + k], 2);
       norm += std::pow(features[24 * i + k], 2);
     }
+    REQUIRE(std::isfinite(difference));
     worst = std::max(worst, std::sqrt(difference / norm));
   }
   return worst;
@@ -108,6 +109,28 @@ TEST_CASE("a CLIP under Hugging Face's names, under open_clip's, and in a whole 
   whole.tensors["module.visual.proj"] = HostTensor::from(Shape{2}, std::vector<float>{1, 2});
   whole.tensors["module.text.attn_mask"] = HostTensor::from(Shape{1, 1}, std::vector<float>{-INFINITY});
   CHECK(largest_error(saved_and_loaded<double>(whole)) < 1e-6);
+}
+
+TEST_CASE("a text encoder of another kind, or one with a layer that lacks a part, is refused") {
+  const auto refusal = [](const StateDict& state) {
+    return test::message_of<MismatchError>([&] { saved_and_loaded<float>(state); });
+  };
+  StateDict coca = weights();  // reads at a token of its own
+  coca.tensors["cls_emb"] = HostTensor::from(Shape{16}, std::vector<float>(16));
+  CHECK(test::contains(refusal(coca), "cls_emb is unexpected"));
+  StateDict gap = hugging_face();
+  gap.tensors.erase("text_model.encoder.layers.1.layer_norm1.weight");
+  CHECK(test::contains(refusal(gap), "is unexpected"));
+  StateDict keyless = hugging_face();
+  keyless.tensors.erase("text_model.encoder.layers.1.self_attn.k_proj.weight");
+  CHECK(test::contains(refusal(keyless), "attn.k_proj.weight"));
+  StateDict twice = weights();
+  twice.tensors["text.ln_final.bias"] = twice.at("ln_final.bias");
+  CHECK(test::contains(refusal(twice), "would have one name"));
+  StateDict odd = weights();
+  odd.tensors["token_embedding.weight"] = HostTensor::from(Shape{2, 96}, std::vector<float>(192));
+  CHECK_THROWS_AS(clip_text_config(odd, "clip"), ConfigError);
+  CHECK(clip_text_config(odd, "clip", 3).heads == 3);
 }
 
 TEST_CASE("what is no CLIP text encoder, or no prompt of it, is refused") {

@@ -174,7 +174,7 @@ TEST_CASE("a batch of one is trained on running statistics, and the result says 
   const TrainResult result = run.run(model, "out");
   CHECK(result.steps == 10);
   CHECK(test::contains(result.note, "running"));
-  CHECK(model.text_affine.num_batches_tracked.value.data()[0] == 0);
+  CHECK(model.text_affine.norm.num_batches_tracked.value.data()[0] == 0);
 }
 
 TEST_CASE("labels that stay together share their image and its changes") {

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <cmath>
 #include <ratio>
+#include <ssam/nn/initialization.hpp>
 #include <ssam/nn/mlp.hpp>
 
 namespace ssam::inline SSAM_ABI {
@@ -61,12 +61,9 @@ class Bottleneck {
   /// PyTorch's initialisation: uniform in +-1/sqrt(fan in).
   void initialize(Random& random) {
     for (Layer* layer : {&down, &up}) {
-      const double bound = 1 / std::sqrt(static_cast<double>(layer->weight.value.dim(1)));
-      for (Tensor<Scalar, Device>* tensor : {&layer->weight.value, &layer->bias.value}) {
-        std::vector<Scalar> values(static_cast<std::size_t>(tensor->size()));
-        for (Scalar& value : values) value = static_cast<Scalar>(random.uniform(-bound, bound));
-        *tensor = Tensor<Scalar, Device>(tensor->shape(), values);
-      }
+      const Index fan_in = layer->weight.value.dim(1);
+      initialize_uniform(layer->weight.value, fan_in, random);
+      initialize_uniform(layer->bias.value, fan_in, random);
     }
   }
 

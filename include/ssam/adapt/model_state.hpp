@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <ssam/core/finite.hpp>
 #include <ssam/core/visit.hpp>
 #include <ssam/io/state_dict.hpp>
@@ -92,32 +91,26 @@ HostTensor to_checkpoint(const Tensor<Scalar, Device>& tensor, Group group, Layo
   return HostTensor::from(shape, theirs);
 }
 
-/// Whether a stored tensor can become one of shape `ours`.
-inline bool fits_checkpoint(const HostTensor& stored, const Shape& ours, Group group, Layout layout) {
-  const Shape wanted = detail::checkpoint_shape(ours, layout);
-  return stored.shape == wanted || detail::resizes(stored.shape, wanted, group);
-}
-
+namespace detail {
 /// The inverse of to_checkpoint: values of `stored` in our layout, ready for a tensor of shape `ours`. Positional
-/// tables of another size are resized. Nothing when the shapes do not fit.
+/// tables of another size are resized. That it fits was asked before, see StateLoader.
 template <class Scalar>
-std::optional<std::vector<Scalar>> from_checkpoint(const HostTensor& stored, const Shape& ours, Group group,
-                                                   Layout layout) {
-  if (!fits_checkpoint(stored, ours, group, layout)) return std::nullopt;
+std::vector<Scalar> from_checkpoint(const HostTensor& stored, const Shape& ours, Group group, Layout layout) {
   std::vector<Scalar> theirs = [&] {
     if (group != Group::counter) return stored.to<Scalar>();
     const std::vector<std::int64_t> counts = stored.to<std::int64_t>();
     return std::vector<Scalar>(counts.begin(), counts.end());
   }();
-  const Shape wanted = detail::checkpoint_shape(ours, layout);
-  if (!(stored.shape == wanted)) return detail::resize_positions(theirs, stored.shape, wanted);
+  const Shape wanted = checkpoint_shape(ours, layout);
+  if (!(stored.shape == wanted)) return resize_positions(theirs, stored.shape, wanted);
   if (layout == Layout::same) return theirs;
   std::vector<Scalar> values(theirs.size());
-  detail::for_each_position(ours, layout, [&](Index to, Index from) {
+  for_each_position(ours, layout, [&](Index to, Index from) {
     values[static_cast<std::size_t>(to)] = theirs[static_cast<std::size_t>(from)];
   });
   return values;
 }
+}  // namespace detail
 
 /// Takes tensors of a file into a model, all or nothing: `take` compares names, shapes and values without copying, then
 /// `commit` copies into the model's own memory, each stored tensor let go of as soon as it is there.
@@ -154,7 +147,7 @@ class StateLoader {
           Memory<Device>::copy_from_host(target.data(), source.bytes.data(), source.bytes.size());
         }
       } else {
-        const std::vector<Scalar> values = *from_checkpoint<Scalar>(source, shape, group, layout);
+        const std::vector<Scalar> values = detail::from_checkpoint<Scalar>(source, shape, group, layout);
         if (!values.empty()) {
           Memory<Device>::copy_from_host(target.data(), values.data(), values.size() * sizeof(Scalar));
         }

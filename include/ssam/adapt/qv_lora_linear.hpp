@@ -1,6 +1,6 @@
 #pragma once
 
-#include <cmath>
+#include <ssam/nn/initialization.hpp>
 #include <ssam/nn/linear.hpp>
 
 namespace ssam::inline SSAM_ABI {
@@ -87,10 +87,7 @@ class QvLoRALinear {
   /// A uniform in +-1/sqrt(C), B = 0: the updates add nothing yet.
   void initialize(Random& random) {
     for (int i = 0; i < 2; ++i) {
-      const double bound = 1 / std::sqrt(static_cast<double>(down[i].value.dim(1)));
-      std::vector<Scalar> values(static_cast<std::size_t>(down[i].value.size()));
-      for (Scalar& value : values) value = static_cast<Scalar>(random.uniform(-bound, bound));
-      down[i].value = Tensor<Scalar, Device>(down[i].value.shape(), values);
+      initialize_uniform(down[i].value, down[i].value.dim(1), random);
       up[i].value = Tensor<Scalar, Device>(up[i].value.shape());
     }
   }

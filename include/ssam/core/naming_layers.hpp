@@ -23,8 +23,8 @@ std::string parameter_at(const Model& model, const std::vector<const void*>& add
 }
 
 /// What `work` returns, a pass through `model`: where shapes do not fit in an op that was given a parameter, the
-/// ShapeError says which ("linear of image_encoder.blocks.3.attn.qkv.weight"). The public passes of a model are run by
-/// it, layers need nothing.
+/// ShapeError says which ("linear of image_encoder.blocks.3.attn.qkv.weight"). The public passes of
+/// Sam and TextPromptedSam are run by it, layers need nothing.
 template <class Model, class Work>
 decltype(auto) naming_layers(const Model& model, const Work& work) {
   try {

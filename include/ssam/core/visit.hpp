@@ -119,8 +119,7 @@ class Walker {
 /// Calls `leaf(const Path&, parameter, Group, Layout)` for every parameter of a model or layer.
 template <class Model, class Leaf>
 constexpr void walk(Model& model, Leaf&& leaf) {
-  Walker<std::remove_reference_t<Leaf>> walker(leaf);
-  std::remove_const_t<Model>::visit(model, walker);
+  Walker<std::remove_reference_t<Leaf>>(leaf).inlined(model);
 }
 
 namespace detail {

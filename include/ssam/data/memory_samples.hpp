@@ -37,12 +37,6 @@ class MemorySamples {
     if (masks.size() != labels_.size()) {
       refuse(std::to_string(labels_.size()) + " masks, one per label", std::to_string(masks.size()));
     }
-    if (static_cast<Index>(image.rgb.size()) != 3 * image.height * image.width) {
-      throw ShapeError(ErrorText{.what = "an image has the wrong number of values",
-                                 .where = item_name(items()),
-                                 .expected = std::to_string(3 * image.height * image.width),
-                                 .found = std::to_string(image.rgb.size())});
-    }
     detail::PreparedItem prepared;
     prepared.image = prepare_image(image, image_size_, preparation_);
     prepared.original = size;

@@ -47,6 +47,16 @@ inline ImageSize prepared_size(Index height, Index width, Index size, const Prep
   return height >= width ? ImageSize{to_longer, to_shorter} : ImageSize{to_shorter, to_longer};
 }
 
+namespace detail {
+/// Throws ShapeError for a picture whose values are not as many as its size says.
+inline void require_pixels(const char* what, std::size_t values, Index wanted) {
+  if (values == static_cast<std::size_t>(wanted)) return;
+  throw ShapeError(ErrorText{.what = std::string("the ") + what + " has the wrong number of values",
+                             .expected = std::to_string(wanted),
+                             .found = std::to_string(values)});
+}
+}  // namespace detail
+
 /// The image in another size: PIL's antialiased bilinear filter, to the bit.
 inline Image resize(const Image& image, ImageSize to) {
   if (image.height == to.height && image.width == to.width) return image;
@@ -60,6 +70,7 @@ inline Image resize(const Image& image, ImageSize to) {
 /// The image in the size it has inside a model's input of `size` x `size`, rounded to 8 bits.
 inline Image prepare_image(const Image& image, Index size, const Preparation& preparation) {
   const ImageSize to = prepared_size(image.height, image.width, size, preparation);
+  detail::require_pixels("image", image.rgb.size(), 3 * image.height * image.width);
   if (preparation.form == PreparationForm::sam) return resize(image, to);
   Image resized(to.height, to.width);
   const std::vector<float> values =
@@ -75,6 +86,7 @@ inline Image prepare_image(const Image& image, Index size, const Preparation& pr
 /// 0 and 1, or with `soft_masks` 0..255 for the covered part of each cell.
 inline Mask prepare_mask(const Mask& mask, Index size, const Preparation& preparation) {
   const ImageSize to = prepared_size(mask.height, mask.width, size, preparation);
+  detail::require_pixels("mask", mask.values.size(), mask.height * mask.width);
   std::vector<std::uint8_t> binary(mask.values.size());
   std::transform(mask.values.begin(), mask.values.end(), binary.begin(),
                  [](std::uint8_t value) { return static_cast<std::uint8_t>(value != 0); });

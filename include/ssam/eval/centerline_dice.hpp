@@ -5,8 +5,8 @@
 #include <span>
 #include <ssam/core/error.hpp>
 #include <ssam/core/shape.hpp>
-#include <ssam/eval/dice.hpp>
 #include <ssam/eval/distance_transform.hpp>
+#include <ssam/eval/overlap.hpp>
 #include <vector>
 
 namespace ssam::inline SSAM_ABI {
@@ -90,11 +90,7 @@ inline CenterlineDice centerline_dice(std::span<const std::uint8_t> prediction, 
                                       Index height, Index width) {
   const Counts of_lines = count_pixels(skeletonize(prediction, height, width), truth);
   const Counts of_truth = count_pixels(prediction, skeletonize(truth, height, width));
-  if (of_lines.prediction == 0 && of_truth.truth == 0) return {1, 1, 1};
-  if (of_lines.prediction == 0 || of_truth.truth == 0) return {};
-  CenterlineDice score;
-  score.precision = of_lines.intersection / of_lines.prediction;
-  score.sensitivity = of_truth.intersection / of_truth.truth;
+  CenterlineDice score{.precision = precision(of_lines), .sensitivity = recall(of_truth)};
   const double sum = score.precision + score.sensitivity;
   score.dice = sum == 0 ? 0 : 2 * score.precision * score.sensitivity / sum;
   return score;

@@ -37,7 +37,7 @@ inline std::string gunzip(std::string_view bytes, const std::string& where, std:
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   stream.avail_in = static_cast<uInt>(bytes.size());
   std::string out;
-  std::string piece(std::min<std::size_t>(max_bytes + 1, std::size_t{1} << 16), '\0');
+  std::string piece(std::min(max_bytes, (std::size_t{1} << 16) - 1) + 1, '\0');
   for (;;) {
     stream.next_out = reinterpret_cast<Bytef*>(piece.data());
     stream.avail_out = static_cast<uInt>(piece.size());

@@ -117,4 +117,25 @@ inline std::string content_hash(const StateDict& state) {
   return hash.hex();
 }
 
+namespace detail {
+/// Renames every tensor of `state`; rename(name) gives the new name. Throws MismatchError when two tensors would have
+/// one name.
+template <class Rename>
+void rename_tensors(StateDict& state, const Rename& rename) {
+  std::map<std::string, HostTensor> renamed;
+  while (!state.tensors.empty()) {
+    auto node = state.tensors.extract(state.tensors.begin());
+    const std::string before = node.key();
+    node.key() = rename(before);
+    const auto placed = renamed.insert(std::move(node));
+    if (!placed.inserted) {
+      throw MismatchError(ErrorText{.what = "two tensors of the checkpoint would have one name",
+                                    .where = placed.position->first,
+                                    .found = before});
+    }
+  }
+  state.tensors = std::move(renamed);
+}
+}  // namespace detail
+
 }  // namespace ssam::inline SSAM_ABI

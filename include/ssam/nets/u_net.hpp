@@ -7,6 +7,7 @@
 #include <ssam/data/preprocess.hpp>
 #include <ssam/nn/batch_norm.hpp>
 #include <ssam/nn/convolution.hpp>
+#include <ssam/nn/initialization.hpp>
 
 namespace ssam::inline SSAM_ABI {
 
@@ -169,16 +170,14 @@ class UNet {
 
   /// PyTorch's way: weights and biases uniform in +-1/sqrt(fan in), norms 1 and 0.
   void initialize(Random& random) {
+    Index fan_in = 1;  // of a layer's weight, and then of its bias
     walk(*this, [&](const Path&, auto& parameter, Group group, Layout layout) {
       if (group != Group::weights && group != Group::biases) return;
-      const Shape shape = parameter.value.shape();
+      const Shape& shape = parameter.value.shape();
       if (group == Group::weights) {
-        fan_in_ = layout == Layout::conv_transpose_2x2 ? shape[0] : shape.elements() / shape[0];
+        fan_in = layout == Layout::conv_transpose_2x2 ? shape[0] : shape.elements() / shape[0];
       }
-      const double bound = 1 / std::sqrt(static_cast<double>(fan_in_));
-      std::vector<Scalar> values(static_cast<std::size_t>(shape.elements()));
-      for (Scalar& value : values) value = static_cast<Scalar>(random.uniform(-bound, bound));
-      parameter.value = Tensor<Scalar, Device>(shape, values);
+      initialize_uniform(parameter.value, fan_in, random);
     });
     for (Block& block : down) initialize(block, random);
     for (Block& block : up) initialize(block, random);
@@ -381,7 +380,6 @@ class UNet {
   }
 
   std::array<char, 33> base_hash_ = {};
-  Index fan_in_ = 1;
 };
 
 }  // namespace ssam::inline SSAM_ABI

@@ -112,25 +112,6 @@ inline bool has_hugging_face_names(const StateDict& state) {
   return false;
 }
 
-/// Renames every tensor; rename(name) gives the new name. Throws MismatchError when
-/// two tensors would have one name.
-template <class Rename>
-void rename_tensors(StateDict& state, const Rename& rename) {
-  std::map<std::string, HostTensor> renamed;
-  while (!state.tensors.empty()) {
-    auto node = state.tensors.extract(state.tensors.begin());
-    const std::string before = node.key();
-    node.key() = rename(before);
-    const auto placed = renamed.insert(std::move(node));
-    if (!placed.inserted) {
-      throw MismatchError(ErrorText{.what = "two tensors of the checkpoint have one name in SAM",
-                                    .where = placed.position->first,
-                                    .found = before});
-    }
-  }
-  state.tensors = std::move(renamed);
-}
-
 /// Takes the Hugging Face copy of the positional matrix out: it stands in such files once or twice, and when the tensor
 /// of the prompt encoder is left out as its twin it must take that one's place.
 inline void drop_shared_embedding(StateDict& state) {

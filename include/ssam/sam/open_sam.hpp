@@ -33,7 +33,6 @@ struct SamCheckpoint {
   StateDict weights;                ///< under SAM's names
   SamConfig config;                 ///< to build the model with
   std::string backbone;             ///< "vit_b", "vit_l", "vit_h", "custom"
-  std::string hash;                 ///< of the content
   bool has_text_affine = false;     ///< whether it holds a TAL, so that it can be asked for labels
   std::string text_source;          ///< TextFeatures::source() of what its TAL was trained with; "" where not recorded
   std::string text_hash;            ///< ... and TextFeatures::hash()
@@ -205,7 +204,6 @@ inline SamCheckpoint open_sam_checkpoint(const std::filesystem::path& path, cons
     config.check();
   }
   checkpoint.backbone = found.backbone();
-  checkpoint.hash = content_hash(weights);
   checkpoint.has_text_affine = found.text_dim > 0;
   checkpoint.labels = detail::own_labels(weights, source);
   const auto text = [&](const char* key) {

@@ -156,6 +156,7 @@ class SamPredictor {
   /// tensors.
   typename Sam<Scalar, Device, Recipe>::Decoder::Result decode(std::span<const SamPrompt> prompts) {
     require_image();
+    if (prompts.empty()) throw ConfigError("there is no prompt to answer");
     const TrainingMode<Device> mode(*context_, false);
     const SamPrompt& first = prompts.front();
     Prompts together{static_cast<Index>(prompts.size()), {}, {}, {}, {}};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <ssam/core/context.hpp>
 #include <ssam/core/visit.hpp>
 #include <string>
@@ -32,12 +33,19 @@ struct GradientReport {
 
 /// Compares `gradient`, that of loss() with respect to x, with central differences of fourth order at up to `at_most`
 /// elements spread over x, `delta` apart, and adds what it finds to `report` under `name`. loss() runs the forward pass
-/// anew. Where it has kinks (ReLU), a smaller `delta` meets fewer of them.
+/// anew. Where it has kinks (ReLU), a smaller `delta` meets fewer of them. What is not finite counts as infinitely far
+/// off. Throws ShapeError where `gradient` has another size than x.
 template <class Loss>
 void compare_gradient(GradientReport& report, const std::string& name, Tensor<double, Cpu>& x,
                       const Tensor<double, Cpu>& gradient, const Loss& loss, Index at_most = 48, double delta = 1e-4) {
+  if (gradient.size() != x.size()) {
+    throw ShapeError(ErrorText{.what = "a gradient has another size than its tensor",
+                               .where = name,
+                               .expected = x.shape().str(),
+                               .found = gradient.shape().str()});
+  }
   constexpr double smallest = 1e-3;
-  const Index step = std::max<Index>(1, x.size() / at_most);
+  const Index step = std::max<Index>(1, (x.size() + at_most - 1) / std::max<Index>(1, at_most));
   double magnitude = smallest, worst = 0;
   Index place = 0;
   for (Index i = 0; i < x.size(); i += step) {
@@ -48,9 +56,10 @@ void compare_gradient(GradientReport& report, const std::string& name, Tensor<do
     };
     const double numeric = (8 * (at(delta) - at(-delta)) - (at(2 * delta) - at(-2 * delta))) / (12 * delta);
     x.data()[i] = value;
-    const double off = std::abs(gradient.data()[i] - numeric);
-    magnitude = std::max(magnitude, std::abs(numeric));
-    if (off <= worst) continue;  // NaN goes on
+    const double difference = std::abs(gradient.data()[i] - numeric);
+    const double off = std::isfinite(difference) ? difference : std::numeric_limits<double>::infinity();
+    if (std::isfinite(numeric)) magnitude = std::max(magnitude, std::abs(numeric));
+    if (off <= worst) continue;
     worst = off;
     place = i;
   }
@@ -91,7 +100,8 @@ void randomize_parameters(Model& model, std::uint64_t seed) {
 
 /// Puts any layer in double on the host through the check: forward(context, x, y, record) and backward(context, record,
 /// dy, dx), over tensors or over matrices, with x of shape `in` and y of shape `out`. Compared are the gradients of a
-/// random combination of y, for x and for everything that is trained; a layer that adds to y and dx is understood.
+/// random combination of y, for x and for everything that is trained (a parameter that backward forgets has a gradient
+/// of zero); a layer that adds to y and dx is understood.
 template <class Layer>
 GradientReport check_layer(Layer& layer, const Shape& in, const Shape& out) {
   Context<Cpu> context(1);
@@ -114,6 +124,12 @@ GradientReport check_layer(Layer& layer, const Shape& in, const Shape& out) {
     for (Index i = 0; i < y.size(); ++i) sum += y.data()[i] * r.data()[i];
     return sum;
   };
+  walk(layer, [](const Path&, auto& parameter, Group, Layout) {
+    if constexpr (std::remove_cvref_t<decltype(parameter)>::trained) {
+      parameter.grad = {};
+      parameter.ensure_grad();
+    }
+  });
   run(true);
   GradientReport report;
   const auto loss = [&] { return run(false); };

@@ -9,18 +9,21 @@ namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
-/// Rows of `parts` one below the other.
+/// Tensors of one shape, one below the other. Throws MismatchError where they are not of one shape.
 inline HostTensor stacked(const std::vector<const HostTensor*>& parts) {
   std::vector<float> values;
   Shape shape = parts.front()->shape;
-  Index rows = 0;
   for (const HostTensor* part : parts) {
+    if (shape.rank() == 0 || !(part->shape == shape)) {
+      throw MismatchError(ErrorText{.what = "queries, keys and values of a CLIP text encoder have different shapes",
+                                    .expected = shape.str(),
+                                    .found = part->shape.str()});
+    }
     const std::vector<float> more = part->to<float>();
     values.insert(values.end(), more.begin(), more.end());
-    rows += part->shape.rank() == 0 ? 0 : part->shape[0];
   }
-  shape = shape.rank() == 2 ? Shape{rows, shape[1]} : Shape{rows};
-  return HostTensor::from(shape, values);
+  const Index rows = static_cast<Index>(parts.size()) * shape[0];
+  return HostTensor::from(shape.rank() == 2 ? Shape{rows, shape[1]} : Shape{rows}, values);
 }
 
 inline HostTensor transposed(const HostTensor& matrix) {
@@ -33,60 +36,80 @@ inline HostTensor transposed(const HostTensor& matrix) {
   return HostTensor::from(Shape{matrix.shape[1], matrix.shape[0]}, to);
 }
 
-/// Hugging Face's names (CLIPModel, CLIPTextModelWithProjection) to OpenAI's; queries, keys and values become one.
-inline StateDict from_hugging_face_clip(const StateDict& state) {
-  StateDict ours;
-  const auto take = [&](const std::string& theirs, const std::string& name) {
-    if (state.contains(theirs)) ours.tensors[name] = state.at(theirs);
-  };
-  take("text_model.embeddings.token_embedding.weight", "token_embedding.weight");
-  take("text_model.embeddings.position_embedding.weight", "positional_embedding");
-  for (const std::string part : {".weight", ".bias"}) take("text_model.final_layer_norm" + part, "ln_final" + part);
-  if (state.contains("text_projection.weight") && state.at("text_projection.weight").shape.rank() == 2) {
-    ours.tensors["text_projection"] = transposed(state.at("text_projection.weight"));
-  }
-  for (Index i = 0;; ++i) {
-    const std::string from = "text_model.encoder.layers." + std::to_string(i) + ".",
-                      to = "transformer.resblocks." + std::to_string(i) + ".";
-    if (!state.contains(from + "layer_norm1.weight")) break;
-    for (const std::string part : {"weight", "bias"}) {
-      take(from + "layer_norm1." + part, to + "ln_1." + part);
-      take(from + "layer_norm2." + part, to + "ln_2." + part);
-      take(from + "self_attn.out_proj." + part, to + "attn.out_proj." + part);
-      take(from + "mlp.fc1." + part, to + "mlp.c_fc." + part);
-      take(from + "mlp.fc2." + part, to + "mlp.c_proj." + part);
-      ours.tensors[to + "attn.in_proj_" + part] =
-          stacked({&state.at(from + "self_attn.q_proj." + part), &state.at(from + "self_attn.k_proj." + part),
-                   &state.at(from + "self_attn.v_proj." + part)});
+/// The name of a tensor of Hugging Face's CLIPModel and CLIPTextModelWithProjection in OpenAI's; others as they are,
+/// and queries, keys and values for join_projections.
+inline std::string clip_name_from_hugging_face(const std::string& name) {
+  const std::string layers = "text_model.encoder.layers.";
+  if (name == "text_model.embeddings.token_embedding.weight") return "token_embedding.weight";
+  if (name == "text_model.embeddings.position_embedding.weight") return "positional_embedding";
+  if (name == "text_projection.weight") return "text_projection";
+  if (name.starts_with("text_model.final_layer_norm.")) return "ln_final." + name.substr(28);
+  if (!name.starts_with(layers)) return name;
+  std::string rest = "transformer.resblocks." + name.substr(layers.size());
+  for (const auto& [theirs, ours] :
+       {std::pair{".self_attn.", ".attn."}, std::pair{".layer_norm1.", ".ln_1."}, std::pair{".layer_norm2.", ".ln_2."},
+        std::pair{".mlp.fc1.", ".mlp.c_fc."}, std::pair{".mlp.fc2.", ".mlp.c_proj."}}) {
+    if (const std::size_t at = rest.find(theirs); at != std::string::npos) {
+      rest.replace(at, std::string_view(theirs).size(), ours);
     }
   }
-  return ours;
+  return rest;
+}
+
+/// Queries, keys and values become one matrix, the projection is turned.
+inline void join_projections(StateDict& text) {
+  if (const auto projection = text.tensors.find("text_projection");
+      projection != text.tensors.end() && projection->second.shape.rank() == 2) {
+    projection->second = transposed(projection->second);
+  }
+  const std::string query = "attn.q_proj.";
+  std::vector<std::string> names;
+  for (const auto& [name, tensor] : text.tensors) {
+    if (name.find(query) != std::string::npos) names.push_back(name);
+  }
+  for (const std::string& name : names) {
+    const std::size_t at = name.find(query);
+    const std::string block = name.substr(0, at), part = name.substr(at + query.size());
+    std::vector<const HostTensor*> three;
+    for (const char* which : {"q", "k", "v"}) three.push_back(&text.at(block + "attn." + which + "_proj." + part));
+    HostTensor joined = stacked(three);
+    for (const char* which : {"q", "k", "v"}) text.tensors.erase(block + "attn." + which + "_proj." + part);
+    text.tensors[block + "attn.in_proj_" + part] = std::move(joined);
+  }
 }
 
 /// Of a whole CLIP the text encoder's tensors, under OpenAI's names: OpenAI's own, open_clip's ("text." before them
-/// where the model has a text tower of its own) or Hugging Face's.
-inline StateDict clip_text_state(const StateDict& state) {
-  StateDict text;
-  for (const auto& [full, tensor] : state.tensors) {
+/// where the model has a text tower of its own) or Hugging Face's. What is known to stand beside a text tower is left
+/// out; anything else stays, to be refused. Throws MismatchError when two tensors would have one name.
+inline StateDict clip_text_state(StateDict state) {
+  rename_tensors(state, [](const std::string& full) {
     std::string name = full;
-    if (name.starts_with("module.")) name.erase(0, 7);
-    if (name.starts_with("text.")) name.erase(0, 5);
-    text.tensors[name] = tensor;
-  }
-  if (text.contains("text_model.embeddings.token_embedding.weight")) text = from_hugging_face_clip(text);
-  std::erase_if(text.tensors, [](const auto& entry) {
-    const std::string& name = entry.first;
-    return !(name == "token_embedding.weight" || name == "positional_embedding" || name == "text_projection" ||
-             name.starts_with("transformer.resblocks.") || name.starts_with("ln_final."));
+    for (const char* wrapper : {"module.", "text."}) {
+      if (name.starts_with(wrapper)) name.erase(0, std::string_view(wrapper).size());
+    }
+    return name;
   });
-  return text;
+  std::erase_if(state.tensors, [](const auto& entry) {
+    const std::string& name = entry.first;
+    for (const char* beside : {"visual.", "vision_model.", "visual_projection.", "logit_"}) {
+      if (name.starts_with(beside)) return true;
+    }
+    return name == "attn_mask" || name == "input_resolution" || name == "context_length" || name == "vocab_size" ||
+           name == "text_model.embeddings.position_ids";
+  });
+  if (state.contains("text_model.embeddings.token_embedding.weight")) {
+    rename_tensors(state, clip_name_from_hugging_face);
+    join_projections(state);
+  }
+  return state;
 }
 
 }  // namespace detail
 
 /// The configuration of a CLIP text encoder, read off its weights (OpenAI's names). Heads are 64 channels wide, as in
-/// every published CLIP, unless `heads` says how many there are. Throws MismatchError for what is no text encoder.
-/// `source` names the file in messages.
+/// every published CLIP, unless `heads` says how many there are. `source` names the file in messages. Throws
+/// MismatchError for what is no text encoder, ConfigError for heads that do not divide its width and for a width that
+/// heads of 64 do not divide.
 inline ClipTextConfig clip_text_config(const StateDict& text, const std::string& source, Index heads = 0) {
   const auto matrix = [&](const char* name) {
     if (text.contains(name) && text.at(name).shape.rank() == 2) return text.at(name).shape;
@@ -103,6 +126,13 @@ inline ClipTextConfig clip_text_config(const StateDict& text, const std::string&
   config.width = tokens[1];
   config.context = positions[0];
   config.features = projection[1];
+  if (heads == 0 && config.width > 64 && config.width % 64 != 0) {
+    throw ConfigError(ErrorText{.what = "the number of heads cannot be told from the width of this CLIP text encoder",
+                                .where = source,
+                                .expected = "a multiple of 64",
+                                .found = std::to_string(config.width),
+                                .advice = "say how many heads it has"});
+  }
   config.heads = heads > 0 ? heads : std::max<Index>(1, config.width / 64);
   config.layers = 0;
   while (text.contains("transformer.resblocks." + std::to_string(config.layers) + ".ln_1.weight")) ++config.layers;
@@ -112,7 +142,9 @@ inline ClipTextConfig clip_text_config(const StateDict& text, const std::string&
 
 /// Reads the text encoder of a CLIP checkpoint: OpenAI's state dict, open_clip's or Hugging Face's, in any container
 /// that load_checkpoint reads. `heads` is needed only where a head is not 64 channels wide, `quick_gelu` is false for
-/// open_clip's models that say so. Throws IoError, FormatError and MismatchError.
+/// open_clip's models that say so. Only encoders that are causal and read at the end token are meant, as OpenAI's: a
+/// tensor of any other kind is refused (but open_clip's switches `no_causal_mask` and `pool_type` leave no trace in a
+/// file). Throws IoError, FormatError, MismatchError, and ConfigError as clip_text_config.
 template <class Scalar, class Device>
 ClipTextEncoder<Scalar, Device> load_clip_text_encoder(const std::filesystem::path& path, Index heads = 0,
                                                        bool quick_gelu = true) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <ssam/core/finite.hpp>
 #include <ssam/text/clip_text_encoder.hpp>
 #include <ssam/text/clip_tokenizer.hpp>
 #include <ssam/text/features.hpp>
@@ -24,20 +26,32 @@ inline std::string label_prompt(const std::string& label, const std::string& pat
 
 /// CLIP's features of `labels`, one tensor [features] each under the label's name, not normalised: what
 /// TextFeatures::load reads once it is saved. `pattern`, and the content of the encoder's weights where it knows it,
-/// stand in the metadata. Throws ConfigError for a label that is there twice, for a pattern without "{}", and for a
-/// tokenizer with tokens that the encoder does not know.
+/// stand in the metadata. Throws ConfigError for a label that is there twice and for a pattern without "{}",
+/// MismatchError for a tokenizer with another vocabulary than the encoder's, Error for features that are not finite.
 template <class Scalar, class Device>
 StateDict clip_features(Context<Device>& context, const ClipTextEncoder<Scalar, Device>& encoder,
                         const ClipTokenizer& tokenizer, const std::vector<std::string>& labels,
                         const std::string& pattern = "{}") {
+  if (static_cast<Index>(tokenizer.vocabulary().size) != encoder.config.vocabulary) {
+    throw MismatchError(ErrorText{.what = "the vocabulary is not that of this text encoder",
+                                  .expected = std::to_string(encoder.config.vocabulary) + " tokens",
+                                  .found = std::to_string(tokenizer.vocabulary().size),
+                                  .advice = "give the vocabulary that the encoder was trained with"});
+  }
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (std::find(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(i), labels[i]) ==
+        labels.begin() + static_cast<std::ptrdiff_t>(i)) {
+      continue;
+    }
+    throw ConfigError(ErrorText{.what = "a label is there twice", .found = "'" + labels[i] + "'"});
+  }
   StateDict features;
   features.metadata = {{"clip_template", pattern}, {"clip_hash", encoder.base_hash()}};
   for (const std::string& label : labels) {
     const ClipTokens tokens = tokenizer.tokenize(label_prompt(label, pattern));
-    const HostTensor feature = HostTensor::from(Shape{encoder.config.features}, encoder.feature(context, tokens.ids));
-    if (!features.tensors.emplace(label, feature).second) {
-      throw ConfigError(ErrorText{.what = "a label is there twice", .found = "'" + label + "'"});
-    }
+    const std::vector<float> feature = encoder.feature(context, tokens.ids);
+    require_finite(feature, "the feature of the label '" + label + "'");
+    features.tensors.emplace(label, HostTensor::from(Shape{encoder.config.features}, feature));
   }
   return features;
 }

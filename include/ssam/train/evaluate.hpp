@@ -56,8 +56,10 @@ consteval bool are_trainable() {
   return SegmentationModel<Model> && SampleSource<Data>;
 }
 
+/// There must be samples, of the model's image size.
 template <class Model, class Data>
-void require_image_size(const Model& model, const Data& data) {
+void require_samples(const Model& model, const Data& data) {
+  if (data.items() == 0) throw ConfigError("there are no samples to train or evaluate with: add images");
   if (data.image_size() == model.image_size()) return;
   throw MismatchError(ErrorText{.what = "the data set was opened for another image size than the model's",
                                 .expected = std::to_string(model.image_size()),
@@ -206,13 +208,13 @@ class Evaluator {
 
 /// Evaluates a model on a split, one label at a time: DSC and IoU of the masks (probability > 0.5) at the size of the
 /// image on disk, and the loss. Each image is encoded once and decoded for all labels. Throws as the source's `load`,
-/// MismatchError for a label without text features or a data set made for another image size, ConfigError for a batch
-/// below 1, NotFiniteError, which names image and label, for an answer that is NaN or infinite.
+/// MismatchError for a label without text features or a data set made for another image size, ConfigError without
+/// samples and for a batch below 1, NotFiniteError, which names image and label, for an answer that is NaN or infinite.
 template <class Device, class Model, class Data>
 Evaluation evaluate(Context<Device>& context, Model& model, const Data& data, const EvaluateOptions& options = {}) {
   if constexpr (detail::are_trainable<Model, Data, Device>()) {
     if (options.batch < 1) throw ConfigError("the batch of an evaluation must be at least 1");
-    detail::require_image_size(model, data);
+    detail::require_samples(model, data);
     return detail::Evaluator<Model, Data>(context, model, data, options).run();
   } else {
     return {Report({})};

@@ -110,8 +110,8 @@ class Trainer {
       throw ConfigError(ErrorText{.what = "the best epoch cannot be chosen by DSC without a validation set",
                                   .advice = "give the data set a split \"val\", or choose by the loss"});
     }
-    require_image_size(model, data);
-    if (run.validation != nullptr) require_image_size(model, *run.validation);
+    require_samples(model, data);
+    if (run.validation != nullptr) require_samples(model, *run.validation);
   }
 
   double seconds() const {
@@ -392,9 +392,9 @@ class Trainer {
 /// as if it had not been; it knows its settings, its data, text features and base by content. Without `resume` it
 /// starts anew and replaces an earlier run's files. The result does not depend on the number of threads.
 ///
-/// The model holds its base weights and is prepared. Throws ConfigError (options; a recipe that trains nothing; a
-/// resumed run that has more epochs already), MismatchError (labels without features; a resumed run with other
-/// settings, data or features: it says which), IoError (nothing to resume, too; another run has the folder, see
+/// The model holds its base weights and is prepared. Throws ConfigError (options; no samples; a recipe that trains
+/// nothing; a resumed run that has more epochs already), MismatchError (labels without features; a resumed run with
+/// other settings, data or features: it says which), IoError (nothing to resume, too; another run has the folder, see
 /// FolderLock), FormatError (a damaged state), and DivergedError when a loss, a gradient, a trained weight or the
 /// validation is infinite or NaN: nothing of that is saved, the files in `out` are those of the last good state, and
 /// the error says whether to go on from there with a lower rate (TrainOptions::changed).
