@@ -156,16 +156,13 @@ CaseResult compare_end(Model& model, const StateDict& recorded, const RoundingBo
 
 /// Sets every recorded parameter to its recorded value.
 template <class Model>
-void load_trained(Model& model, const StateDict& recorded) {
+void load_trained(Model& model, StateDict recorded) {
+  StateLoader loader(recorded);
   walk(model, [&](const Path& path, auto& parameter, Group group, Layout layout) {
-    const auto entry = recorded.tensors.find(path.str());
-    if (entry == recorded.tensors.end()) return;
-    using Value = std::remove_cvref_t<decltype(parameter.value)>;
-    const auto values = from_checkpoint<double>(entry->second, parameter.value.shape(), group, layout);
-    if (!values) throw ShapeError("a recorded tensor has another shape than ours: " + path.str());
-    using Element = std::remove_cvref_t<decltype(*parameter.value.data())>;
-    parameter.value = Value(parameter.value.shape(), std::vector<Element>(values->begin(), values->end()));
+    loader.take(path.str(), parameter.value, parameter.value.shape(), group, layout);
   });
+  if (!loader.misshapen.empty()) throw ShapeError("a recorded tensor has another shape: " + loader.misshapen.front());
+  loader.commit();
 }
 
 }  // namespace detail
