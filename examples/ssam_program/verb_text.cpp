@@ -89,7 +89,7 @@ void add_text(Program& program) {
   add_json(*verb, options->json);
   verb->footer(
       "Needed once: what reads the features needs neither CLIP nor the vocabulary. Example:\n"
-      "  ssam text --clip ViT-B-32.safetensors --vocab bpe_simple_vocab_16e6.txt.gz --label Liver --label Kidney \\\n"
+      "  ssam text --clip ViT-B-32.pt --vocab bpe_simple_vocab_16e6.txt.gz --label Liver --label Kidney \\\n"
       "    --out features.safetensors");
   verb->callback([&program, options] { program.run = [options] { return write_features(*options); }; });
 }

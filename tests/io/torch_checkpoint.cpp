@@ -44,6 +44,31 @@ TEST_CASE("one SAM in three containers gives the same tensors and the same hash"
   }
 }
 
+TEST_CASE("a TorchScript program gives the parameters and buffers of its modules") {
+  // Traced and saved by PyTorch 2 in half precision, as OpenAI's ViT-B-32.pt; beside it its state_dict().
+  const StateDict state = load_checkpoint(golden("clip_torchscript.pt"));
+  CHECK(state.tensors.size() == 35);
+  CHECK(state.tensors == load_checkpoint(golden("clip_torchscript.safetensors")).tensors);
+  CHECK(state.skipped.empty());
+}
+
+TEST_CASE("modules of a TorchScript program: only what is a tensor or a module has a name") {
+  const std::string make = "c__torch__.Net\nNet\n)\x81";
+  const std::string inner = make + "}(" + text("weight") + tensor({}) + text("training") + "\x89" + "ub";
+  const std::string root = make + "}(" + text("model") + inner + text("optimizer") + inner + text("size") + integer(3) +
+                           text("hook") + "Nub";
+  const StateDict state = parse(torch_zip(pickle(root)));
+  // Under its full name, as torch.jit.load(path).state_dict() has it: "model" is a module here, no wrapper.
+  CHECK(state.tensors.size() == 2);
+  CHECK(state.contains("model.weight"));
+  CHECK(state.contains("optimizer.weight"));
+  CHECK(state.skipped.empty());
+  bad(torch_zip(pickle(make)), {"holds no tensor"});
+  bad(torch_zip(pickle(make + integer(3) + "b")), {"attributes for what is no OrderedDict"});
+  // A module that is its own part: endless names.
+  bad(torch_zip(pickle(make + "q\x01}(" + text("again") + "h\x01ub")), {"no tensor"});
+}
+
 TEST_CASE("reading a file takes it into memory once") {
   constexpr std::int64_t elements = 1 << 18;
   const std::string storage_bytes(4 * elements, 'x');

@@ -111,6 +111,17 @@ TEST_CASE("a CLIP under Hugging Face's names, under open_clip's, and in a whole 
   CHECK(largest_error(saved_and_loaded<double>(whole)) < 1e-6);
 }
 
+TEST_CASE("OpenAI's container, a TorchScript program in half precision, gives the same encoder as its state dict") {
+  const auto script = load_clip_text_encoder<double, Cpu>(SSAM_TEST_DIR "/golden/clip_torchscript.pt", 2);
+  const auto plain = load_clip_text_encoder<double, Cpu>(SSAM_TEST_DIR "/golden/clip_torchscript.safetensors", 2);
+  CHECK(script.config.vocabulary == 64);
+  CHECK(script.config.layers == 2);
+  CHECK(script.base_hash() == plain.base_hash());
+  Context<Cpu> context(1);
+  const std::vector<std::int32_t> ids{1, 5, 9, 63, 0, 0, 0};
+  CHECK(script.feature(context, ids) == plain.feature(context, ids));
+}
+
 TEST_CASE("a text encoder of another kind, or one with a layer that lacks a part, is refused") {
   const auto refusal = [](const StateDict& state) {
     return test::message_of<MismatchError>([&] { saved_and_loaded<float>(state); });

@@ -50,8 +50,10 @@ class Pickle {
   /// The tensor that `value` is.
   const PickleTensor& tensor(const PickleValue& value) const { return tensors_[value.index]; }
 
-  /// Whether `value` is a dictionary, ordered or not.
-  static bool is_dict(const PickleValue& value) { return value.kind == Kind::dict || value.kind == Kind::ordered_dict; }
+  /// Whether `value` has named entries: a dictionary, ordered or not, or a TorchScript module.
+  static bool is_dict(const PickleValue& value) {
+    return value.kind == Kind::dict || value.kind == Kind::ordered_dict || value.kind == Kind::module;
+  }
 
  private:
   /// SAM ViT-H with its optimiser takes about 60 thousand.
@@ -404,11 +406,14 @@ class Pickle {
       case 0x81: {  // NEWOBJ
         pop();
         if (!is(top(), Kind::object)) fail("a new object of what is no type");
-        return;
+        if (!text(top()).starts_with("__torch__")) return;
+        pop();
+        return push_container(Kind::module, {});
       }
-      case 'b': {  // BUILD: the `_metadata` of a state dictionary, which is of no use here
+      case 'b': {  // BUILD: a module's attributes, or the `_metadata` of a state dictionary, which is of no use here
         const PickleValue state = pop();
         if (is(top(), Kind::object)) return;
+        if (is(top(), Kind::module) && is_dict(state)) return top().index = state.index, void();
         if (!is_dict(state) || !is(top(), Kind::ordered_dict)) fail("attributes for what is no OrderedDict");
         return;
       }

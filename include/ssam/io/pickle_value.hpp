@@ -20,6 +20,7 @@ struct PickleValue {
     list,               ///< mutable sequence
     dict,               ///< keys and values
     ordered_dict,       ///< a collections.OrderedDict
+    module,             ///< a module of a TorchScript program: its attributes, as a dictionary
     storage,            ///< what a persistent id names
     tensor,             ///< a view of a storage
     make_ordered_dict,  ///< from here on: the callables and types a pickle may name

@@ -31,9 +31,6 @@ inline std::string top_folder(const ZipArchive& archive, const std::string& file
   if (top.empty() || top.find('/') + 1 != top.size()) fail("data.pkl in " + shown(top), "save the checkpoint again");
   for (const auto& [name, entry] : archive.entries()) {
     if (!name.starts_with(top)) fail("the member " + shown(name) + " outside " + shown(top), "save it again");
-    if (name == top + "constants.pkl" || name.starts_with(top + "code/")) {
-      fail("a TorchScript program", "save its weights: torch.save(torch.jit.load(path).state_dict(), new_path)");
-    }
   }
   return top;
 }
@@ -46,7 +43,8 @@ inline void check_zip_header(const ZipArchive& archive, const std::string& top, 
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
     return text;
   };
-  const std::string version = text_of("version");
+  // torch.jit.save has moved it since.
+  const std::string version = text_of(archive.find(top + "version") != nullptr ? "version" : ".data/version");
   const bool digits = !version.empty() && version.size() < 3 && version.find_first_not_of("0123456789") == version.npos;
   if (!digits || std::stoi(version) < 1 || std::stoi(version) > 10) {
     throw FormatError(ErrorText{.what = "unknown version of the checkpoint format",
@@ -183,8 +181,9 @@ inline StateDict read_torch(const ByteSource& source, const LoadOptions& options
 
 /// Reads a state dictionary that torch.save wrote (.pth, .pt), in its zip format or the one before version 1.6. Tensors
 /// are copied dense and row-major, whatever their strides. Accepts the dictionary itself or one under "model",
-/// "state_dict", ...; what it leaves out is listed in `skipped`. The pickle is read, never executed. Throws IoError,
-/// and FormatError that names file, offset and tensor.
+/// "state_dict", ...; what it leaves out is listed in `skipped`. Of a TorchScript program (torch.jit.save) it reads the
+/// modules' parameters and buffers under their names. The pickle is read, never executed, a program's code neither.
+/// Throws IoError, and FormatError that names file, offset and tensor.
 inline StateDict load_torch_checkpoint(const std::filesystem::path& path, const LoadOptions& options = {}) {
   return detail::read_torch(ByteSource::file(path), options);
 }

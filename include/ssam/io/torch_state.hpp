@@ -18,8 +18,8 @@ struct TorchState {
 
 /// Finds the state dictionary in a pickle: the root, or the dictionary below it that holds the tensors, whatever lies
 /// beside it (the state of training, a loss, other objects). Several of equal standing, as of a model saved in parts,
-/// and dictionaries inside a state dictionary give dotted names. Nothing here recurses, and shared dictionaries cannot
-/// multiply the work.
+/// and dictionaries inside a state dictionary, or modules inside a TorchScript program, give dotted names. Nothing here
+/// recurses, and shared dictionaries cannot multiply the work.
 class TorchStateFinder {
  public:
   TorchStateFinder(const Pickle& pickle, const std::string& file) : pickle_(pickle), file_(file) {}
@@ -31,7 +31,7 @@ class TorchStateFinder {
       fail("the checkpoint holds no dictionary of tensors", name_of(level));
     }
     std::string prefix;
-    for (int depth = 0; depth < max_depth; ++depth) {
+    for (int depth = 0; depth < max_depth && level.kind != Kind::module; ++depth) {
       const std::string wrapper = wrapper_of(level);
       if (wrapper.empty()) break;
       PickleValue inner;
@@ -195,9 +195,10 @@ class TorchStateFinder {
             fail("two tensors have one name", "it twice", at_tensor(file_, name));
           }
           if (state_.tensors.size() > max_tensors) fail("too many tensors", std::to_string(max_tensors));
-        } else if (level.depth == 0 && Pickle::is_dict(value) && is_training_state(key)) {
+        } else if (level.depth == 0 && value.kind != Kind::module && Pickle::is_dict(value) && is_training_state(key)) {
           skip(name, "the state of training, not of the model");
         } else if (!Pickle::is_dict(value)) {
+          if (level.dict.kind == Kind::module) return;  // a number of the program's
           skip(name, value.kind == Kind::object ? "the Python object " + shown(pickle_.object_name(value))
                                                 : "it is no tensor");
         } else if (level.depth == max_depth || name.size() > max_name_bytes) {

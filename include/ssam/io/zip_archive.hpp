@@ -9,17 +9,17 @@
 
 namespace ssam::inline SSAM_ABI {
 
-/// One stored (not compressed) file of a zip archive.
+/// One file of a zip archive.
 struct ZipEntry {
   std::uint64_t header = 0;  ///< offset of its local header
   std::uint64_t data = 0;    ///< offset of its first byte
-  std::uint64_t size = 0;    ///< in bytes
-  std::uint32_t crc = 0;     ///< CRC-32 of the bytes
+  std::uint64_t size = 0;    ///< in bytes, as they lie in the archive
+  std::uint32_t crc = 0;     ///< CRC-32 of the content
 };
 
-/// The directory of a zip archive as torch.save writes them: stored entries only, no encryption, no comment. Every
-/// field that a zip tells twice must agree, entries may not overlap, names may not leave the archive or differ by case
-/// only.
+/// The directory of a zip archive as torch.save and torch.jit.save write them: stored entries only (but for the source
+/// text of a TorchScript program, which nobody reads), no encryption, no comment. Every field that a zip tells twice
+/// must agree, entries may not overlap, names may not leave the archive or differ by case only.
 class ZipArchive {
  public:
   /// Reads the directory and all local headers; `source` must outlive the archive. Throws FormatError.
@@ -221,12 +221,14 @@ class ZipArchive {
     const std::uint64_t flags = fields.get(8, 2);
     constexpr std::uint64_t encrypted = 0x2041;  // encryption, strong encryption, masked headers
     if ((flags & encrypted) != 0) fail(fields.offset, "an encrypted member", name);
-    if (fields.get(10, 2) != 0) fail(fields.offset, "a compressed member (torch.save only stores)", name);
+    const std::uint64_t method = fields.get(10, 2);
+    const bool source_text = method == 8 && name.find("/code/") == name.find('/');
+    if (method != 0 && !source_text) fail(fields.offset, "a compressed member (torch.save only stores)", name);
     std::uint64_t sizes[3] = {fields.get(24, 4), fields.get(20, 4), fields.get(42, 4)};
     read_extra64(name, extra, sizes);
     ZipEntry entry{
-        .header = sizes[2], .data = 0, .size = sizes[0], .crc = static_cast<std::uint32_t>(fields.get(16, 4))};
-    if (sizes[0] != sizes[1]) fail(fields.offset, "a stored member with two sizes", name);
+        .header = sizes[2], .data = 0, .size = sizes[1], .crc = static_cast<std::uint32_t>(fields.get(16, 4))};
+    if (sizes[0] != sizes[1] && !source_text) fail(fields.offset, "a stored member with two sizes", name);
     if (fields.get(34, 2) != 0) fail(fields.offset, "a member on another disk", name);
     if (limit < local_size || entry.header > limit - local_size) fail(fields.offset, "a member outside the file", name);
 
@@ -245,9 +247,11 @@ class ZipArchive {
     const auto agrees = [&](std::uint64_t value, std::uint64_t truth) {
       return value == truth || (descriptor && value == 0);
     };
-    const auto size_agrees = [&](std::uint64_t value) { return value == all32 || agrees(value, entry.size); };
-    if (local.get(6, 2) != flags || local.get(8, 2) != 0 || !agrees(local.get(14, 4), entry.crc) ||
-        !size_agrees(local.get(18, 4)) || !size_agrees(local.get(22, 4))) {
+    const auto size_agrees = [&](std::uint64_t value, std::uint64_t truth) {
+      return value == all32 || agrees(value, truth);
+    };
+    if (local.get(6, 2) != flags || local.get(8, 2) != method || !agrees(local.get(14, 4), entry.crc) ||
+        !size_agrees(local.get(18, 4), sizes[1]) || !size_agrees(local.get(22, 4), sizes[0])) {
       fail(entry.header, "a local header that contradicts the central directory", name);
     }
     return entry;

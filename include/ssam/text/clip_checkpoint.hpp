@@ -140,11 +140,11 @@ inline ClipTextConfig clip_text_config(const StateDict& text, const std::string&
   return config;
 }
 
-/// Reads the text encoder of a CLIP checkpoint: OpenAI's state dict, open_clip's or Hugging Face's, in any container
-/// that load_checkpoint reads. `heads` is needed only where a head is not 64 channels wide, `quick_gelu` is false for
-/// open_clip's models that say so. Only encoders that are causal and read at the end token are meant, as OpenAI's: a
-/// tensor of any other kind is refused (but open_clip's switches `no_causal_mask` and `pool_type` leave no trace in a
-/// file). Throws IoError, FormatError, MismatchError, and ConfigError as clip_text_config.
+/// Reads the text encoder of a CLIP checkpoint: OpenAI's (ViT-B-32.pt as it is, too), open_clip's or Hugging Face's, in
+/// any container that load_checkpoint reads. `heads` is needed only where a head is not 64 channels wide, `quick_gelu`
+/// is false for open_clip's models that say so. Only encoders that are causal and read at the end token are meant, as
+/// OpenAI's: a tensor of any other kind is refused (but open_clip's switches `no_causal_mask` and `pool_type` leave no
+/// trace in a file). Throws IoError, FormatError, MismatchError, and ConfigError as clip_text_config.
 template <class Scalar, class Device>
 ClipTextEncoder<Scalar, Device> load_clip_text_encoder(const std::filesystem::path& path, Index heads = 0,
                                                        bool quick_gelu = true) {
