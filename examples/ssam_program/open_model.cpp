@@ -1,6 +1,8 @@
 #include "open_model.hpp"
 
+#include <algorithm>
 #include <cstdio>
+#include <ssam/core/closest_name.hpp>
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/image.hpp>
 #include <ssam/sam/adapter.hpp>
@@ -15,9 +17,7 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
   SamCheckpoint checkpoint = open_checkpoint(options, opened.adapter ? &*opened.adapter : nullptr);
   opened.config = checkpoint.config;
   opened.has_text_affine = checkpoint.has_text_affine || opened.adapter;
-  opened.text_source = checkpoint.text_source;
-  opened.text_hash = checkpoint.text_hash;
-  opened.labels = checkpoint.labels;
+  opened.text = checkpoint.text;
 
   const Recipe& recipe = find_recipe(opened.adapter ? opened.adapter->recipe : "zero_shot");
   const Rule rule = find_rule(opened.adapter ? opened.adapter->rule : "paper");
@@ -27,11 +27,8 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
 
   const std::string note = opened.runner->prepare(options.checkpoint);
   if (!note.empty()) std::fprintf(stderr, "ssam: %s\n", note.c_str());
-  opened.runner->load_adapter(adapter);
+  opened.text = opened.runner->load_adapter(adapter).trained_text();
   opened.runner->merge();
-  opened.text_source = opened.adapter->text_source;
-  opened.text_hash = opened.adapter->text_hash;
-  opened.labels = opened.adapter->labels;
   return opened;
 }
 
@@ -49,28 +46,36 @@ void warn_of(const ManifestReport& report) {
   for (const std::string& line : report.warnings) std::fprintf(stderr, "ssam: warning: %s\n", line.c_str());
 }
 
-TextFeatures open_features(const OpenModel& model, const std::filesystem::path& file) {
+TextFeatures open_features(const OpenModel& model, const TextOptions& options, const std::vector<std::string>& labels,
+                           int threads) {
   if (!model.has_text_affine) {
     throw ConfigError(ErrorText{.what = "this model cannot be asked for a label: nothing has trained its text affine "
                                         "layer (SAM itself knows no text)",
                                 .advice = "use a trained adapter, or a checkpoint that one was merged into"});
   }
   const Index dim = model.config.text_dim;
-  const TextFeatures features = file.empty() ? TextFeatures::hashed(dim) : TextFeatures::load(file, dim);
-  const std::string hashed = TextFeatures::hashed(dim).source();
-  if (!model.text_source.empty() && (model.text_source == hashed) != file.empty()) {
-    throw MismatchError(ErrorText{.what = "the model was trained with other text features",
-                                  .expected = model.text_source,
-                                  .found = features.source(),
-                                  .advice = file.empty() ? "give them with --features" : "leave --features out"});
+  const std::optional<TextFeatures>& own = model.text.features;
+  const auto lacks = [&](const std::string& label) { return !own || !own->has(label); };
+  std::optional<TextFeatures> given;
+  if (!options.features.empty()) given = TextFeatures::load(options.features, dim);
+  if (!options.clip.weights.empty() && std::any_of(labels.begin(), labels.end(), lacks)) {
+    std::vector<std::string> all = own ? own->labels() : labels;  // those that are known show that it is the same CLIP
+    for (const std::string& label : labels) {
+      if (std::find(all.begin(), all.end(), label) == all.end()) all.push_back(label);
+    }
+    const std::string& pattern = options.clip.pattern;
+    const std::string trained = own && !own->pattern().empty() ? own->pattern() : "{}";
+    given = clip_features_of(options.clip, all, pattern.empty() ? trained : pattern, threads);
   }
-  if (!model.text_hash.empty() && model.text_hash != features.hash()) {
+  TextFeatures features = features_to_ask(model.text, given, dim);
+  for (const std::string& label : labels) {
+    if (features.has(label)) continue;
+    const std::string near = closest_name(label, features.labels());
     throw MismatchError(
-        ErrorText{.what = "the model was trained with text features of another content",
-                  .where = features.source(),
-                  .expected = model.text_source + " as it was then (content hash " + model.text_hash + ")",
-                  .found = "content hash " + features.hash(),
-                  .advice = "give the file that it was trained with, under any name"});
+        ErrorText{.what = "the model was not trained on the label '" + label + "' and has no text feature for it",
+                  .expected = ssam::detail::listed(features.labels()),
+                  .advice = (near.empty() ? "" : "did you mean '" + near + "'? ") +
+                            std::string("give CLIP with --clip and --vocab to ask for it all the same")});
   }
   return features;
 }

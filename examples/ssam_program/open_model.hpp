@@ -8,6 +8,7 @@
 
 #include "model_options.hpp"
 #include "runner.hpp"
+#include "text_options.hpp"
 
 namespace ssam::inline SSAM_ABI {
 struct ManifestReport;
@@ -20,10 +21,8 @@ struct OpenModel {
   std::unique_ptr<Runner> runner;
   SamConfig config;
   std::optional<AdapterInfo> adapter;
-  bool has_text_affine = false;     ///< whether labels can be asked for
-  std::string text_source;          ///< of the features its TAL was trained with; "" where nobody recorded it
-  std::string text_hash;            ///< of their content; "" where nobody recorded it
-  std::vector<std::string> labels;  ///< its TAL was trained with; empty where nobody recorded them
+  bool has_text_affine = false;  ///< whether labels can be asked for
+  TrainedText text;              ///< what its TAL was trained with
 };
 
 /// Throws as open_checkpoint, ssam::load_adapter and Recipe::make. `adapter` may be empty.
@@ -36,8 +35,10 @@ Image open_picture(const std::filesystem::path& file, const Intensity& intensity
 /// Says on stderr what a check of a data set found worth knowing.
 void warn_of(const ManifestReport& report);
 
-/// Text features from a file, or hashed label names where `file` is empty. Throws MismatchError when the model's TAL
-/// was trained with the other kind or another content, ConfigError when it has no TAL that was ever trained.
-TextFeatures open_features(const OpenModel& model, const std::filesystem::path& file);
+/// The text features to ask a model for `labels` with: its own, for others what the options name. Throws as
+/// features_to_ask, MismatchError for a label that nobody has a feature for, ConfigError when it has no TAL that was
+/// ever trained.
+TextFeatures open_features(const OpenModel& model, const TextOptions& options, const std::vector<std::string>& labels,
+                           int threads);
 
 }  // namespace ssam::cli

@@ -18,6 +18,7 @@ namespace ssam::inline SSAM_ABI {
 enum class Rule;
 class Dataset;
 class TextFeatures;
+struct AdapterInfo;
 struct AutomaticMask;
 struct AutomaticMaskOptions;
 struct EvaluateOptions;
@@ -53,7 +54,7 @@ class Runner {
   /// Returns what is worth saying about it, or "".
   virtual std::string prepare(const std::filesystem::path& checkpoint) = 0;
   /// Throws as ssam::load_adapter.
-  virtual void load_adapter(const std::filesystem::path& folder) = 0;
+  virtual AdapterInfo load_adapter(const std::filesystem::path& folder) = 0;
   /// Turns every adapter into a plain weight; the answers stay the same.
   virtual void merge() = 0;
   /// Whether a plain SAM with the merged weights gives the same answers.

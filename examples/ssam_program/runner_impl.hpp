@@ -37,7 +37,7 @@ class ModelRunner final : public Runner {
     return text;
   }
 
-  void load_adapter(const std::filesystem::path& folder) override { ssam::load_adapter(*model_, folder); }
+  AdapterInfo load_adapter(const std::filesystem::path& folder) override { return ssam::load_adapter(*model_, folder); }
 
   void merge() override { ssam::merge(*context_, *model_); }
 

@@ -192,7 +192,7 @@ int demonstrate(const DemoOptions& options) {
   atomic_write(base.checkpoint, checkpoint);
   const Progress whole("demo");
   const OpenModel plain = open_model(base, {}, options.threads, options.device);
-  const TextFeatures features = open_features(plain, {});
+  const TextFeatures features = open_features(plain, {}, {}, options.threads);
   const auto manifest =
       demo::write_dataset(demo::Kind::phantoms, options.out / "data", pictures, picture_size, options.seed);
   const DemoData data(load_manifest(manifest), plain.config, features);

@@ -15,7 +15,8 @@ namespace {
 
 struct EvalOptions {
   ModelOptions model;
-  std::filesystem::path adapter, data, features;
+  TextOptions text;
+  std::filesystem::path adapter, data;
   std::string split;
   Index batch = 8;
   DeviceKind device = DeviceKind::cpu;
@@ -65,11 +66,12 @@ void check_labels(const Manifest& manifest, const std::vector<std::string>& trai
 }
 
 int eval(const EvalOptions& options) {
+  check_text_options(options.text);
   const Manifest manifest = load_manifest(options.data);
   const Split split = choose_split(manifest, options.split);
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
-  if (!options.unseen_labels) check_labels(manifest, model.labels);
-  const TextFeatures features = open_features(model, options.features);
+  if (!options.unseen_labels) check_labels(manifest, model.text.labels);
+  const TextFeatures features = open_features(model, options.text, manifest.labels, options.threads);
   Progress checking("checking the data set");
   warn_of(check_manifest(manifest, {.split = split, .preparation = model.config.preparation, .training = false},
                          [&](Index done, Index all) { checking.update(done, all); }));
@@ -115,8 +117,7 @@ void add_eval(Program& program) {
   verb->add_option("--data", options->data, "The data set: manifest.json")->required()->type_name("FILE");
   verb->add_option("--split", options->split, "train, val or test; else test where there is one")
       ->check(CLI::IsMember(split_names()));
-  verb->add_option("--features", options->features, "Text features, one tensor per label; else hashed label names")
-      ->type_name("FILE");
+  add_text_options(*verb, options->text);
   verb->add_flag("--unseen-labels", options->unseen_labels,
                  "Score labels of the data set that the model was not trained on too");
   add_whole(*verb, "--batch", options->batch, "Images that are read at a time; no number depends on it", 1, 4096);

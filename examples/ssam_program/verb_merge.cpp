@@ -32,9 +32,7 @@ int merge(const MergeOptions& options) {
   state.metadata[config_key] = to_json(model.config).dump();
   state.metadata[model_key] = to_string(model.config.variant);
   state.metadata[preparation_key] = to_json(model.config.preparation).dump();
-  state.metadata[text_source_key] = model.text_source;
-  state.metadata[text_hash_key] = model.text_hash;
-  state.metadata[labels_key] = nlohmann::json(model.labels).dump();
+  store_trained_text(state, model.text);
   state.metadata["made_by"] = "ssam merge, recipe " + model.adapter->recipe + " (" + model.adapter->rule + ")";
   check_finite(state, {.strict_finite = true}, options.out.string());
   save_safetensors(options.out, state);

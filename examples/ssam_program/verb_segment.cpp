@@ -19,7 +19,8 @@ namespace {
 
 struct SegmentOptions {
   ModelOptions model;
-  std::filesystem::path adapter, image, features, mask_input, out, overlay, logits, low_res;
+  TextOptions text;
+  std::filesystem::path adapter, image, mask_input, out, overlay, logits, low_res;
   std::vector<std::string> labels, points;
   std::string box;
   bool multimask = false, everything = false, json = false;
@@ -160,10 +161,10 @@ void print(const SegmentOptions& options, const std::vector<Answer>& answers, co
 
 void warn_of_unknown_labels(const OpenModel& model, const std::vector<std::string>& labels) {
   for (const std::string& label : labels) {
-    if (model.labels.empty() || std::find(model.labels.begin(), model.labels.end(), label) != model.labels.end())
-      continue;
+    const std::vector<std::string>& trained = model.text.labels;
+    if (trained.empty() || std::find(trained.begin(), trained.end(), label) != trained.end()) continue;
     std::fprintf(stderr, "ssam: warning: the model was not trained on '%s'; %s\n", label.c_str(),
-                 suggest_name(label, model.labels).c_str());
+                 suggest_name(label, trained).c_str());
   }
 }
 
@@ -212,14 +213,17 @@ void check_paths(const SegmentOptions& options) {
                {"--config", options.model.config},
                {"--adapter", options.adapter},
                {"--image", options.image},
-               {"--features", options.features},
+               {"--features", options.text.features},
+               {"--clip", options.text.clip.weights},
+               {"--vocab", options.text.clip.vocabulary},
                {"--mask-input", options.mask_input}});
 }
 
 /// Everything in the picture: masks 1..n, the smaller ones on top.
 int segment_everything(const SegmentOptions& options) {
   if (!options.labels.empty() || !options.points.empty() || !options.box.empty() || !options.mask_input.empty() ||
-      !options.logits.empty() || !options.low_res.empty() || !options.features.empty() || options.multimask) {
+      !options.logits.empty() || !options.low_res.empty() || !options.text.features.empty() ||
+      !options.text.clip.weights.empty() || options.multimask) {
     throw UsageError(
         "--everything prompts by itself: leave labels, features, points, box, mask, --multimask and arrays out");
   }
@@ -278,6 +282,7 @@ int segment_everything(const SegmentOptions& options) {
 }
 
 int segment(const SegmentOptions& options) {
+  check_text_options(options.text);
   if (options.everything) return segment_everything(options);
   SamPrompt geometry = read_geometry(options);
   const bool geometric = !options.points.empty() || !options.box.empty() || !options.mask_input.empty();
@@ -300,7 +305,7 @@ int segment(const SegmentOptions& options) {
   }
   std::optional<TextFeatures> features;
   if (!options.labels.empty()) {
-    features = open_features(model, options.features);
+    features = open_features(model, options.text, options.labels, options.threads);
     for (const std::string& label : options.labels) prompts.push_back({.label = label});
     warn_of_unknown_labels(model, options.labels);
   }
@@ -339,8 +344,7 @@ void add_segment(Program& program) {
   verb->add_option("--adapter", options->adapter, "A trained adapter (best or last of a run)")->type_name("DIR");
   verb->add_option("--image", options->image, "PNG, JPEG or BMP")->required()->type_name("FILE");
   add_each(*verb, "--label", options->labels, "A label name, as often as wanted: one mask each")->type_name("NAME");
-  verb->add_option("--features", options->features, "Text features, one tensor per label; else hashed label names")
-      ->type_name("FILE");
+  add_text_options(*verb, options->text);
   add_each(*verb, "--point", options->points, "x,y in pixels of the image; ,0 behind it: not this. As often as wanted")
       ->type_name("X,Y[,0|1]");
   verb->add_option("--box", options->box, "x0,y0,x1,y1 in pixels of the image")->type_name("X0,Y0,X1,Y1");

@@ -17,7 +17,8 @@ namespace {
 
 struct TrainArguments {
   ModelOptions model;
-  std::filesystem::path data, out, features;
+  TextOptions text;
+  std::filesystem::path data, out;
   std::string recipe, rule = "paper", schedule = "constant", loss = "corrected", best_by = "loss";
   TrainOptions options;
   DeviceKind device = DeviceKind::cpu;
@@ -94,7 +95,9 @@ void check_out(const TrainArguments& arguments) {
   check_files(outputs, {{"--checkpoint", arguments.model.checkpoint},
                         {"--config", arguments.model.config},
                         {"--data", arguments.data},
-                        {"--features", arguments.features}});
+                        {"--features", arguments.text.features},
+                        {"--clip", arguments.text.clip.weights},
+                        {"--vocab", arguments.text.clip.vocabulary}});
   const RunFolder folder(out);
   if (arguments.resume) return folder.require_run();
   if (folder.holds_run()) {
@@ -155,6 +158,7 @@ int train(TrainArguments arguments) {
   const Recipe& recipe = find_recipe(arguments.recipe);
   const Rule rule = find_rule(arguments.rule);
   settle(arguments, recipe);
+  check_text_options(arguments.text);
   require_built_for(arguments.device);
   check_out(arguments);
   std::FILE* const log = arguments.json ? stderr : stdout;
@@ -165,8 +169,7 @@ int train(TrainArguments arguments) {
   const SamConfig config = checkpoint.config;
   check_data(arguments.data, manifest, config, log);
   const Counts counts = recipe.count(rule, config);
-  const TextFeatures features = arguments.features.empty() ? TextFeatures::hashed(config.text_dim)
-                                                           : TextFeatures::load(arguments.features, config.text_dim);
+  const TextFeatures features = features_to_train(arguments.text, manifest.labels, config.text_dim, arguments.threads);
   const Dataset data(manifest, Split::train, config.image_size, config.preparation);
   std::optional<Dataset> validation;
   for (const ManifestItem& item : manifest.items) {
@@ -237,8 +240,7 @@ void add_train(Program& program) {
   verb->add_option("--out", arguments->out, "The run's folder: best, last, metrics.jsonl, run_state.safetensors")
       ->required()
       ->type_name("DIR");
-  verb->add_option("--features", arguments->features, "Text features, one tensor per label; else hashed label names")
-      ->type_name("FILE");
+  add_text_options(*verb, arguments->text);
   add_whole(*verb, "--epochs", options.epochs, "Passes over the training images", 1, most);
   add_whole(*verb, "--batch", options.batch, "(image, label) samples of one pass", 1, most);
   verb->add_flag("--soft-masks", arguments->model.soft_masks,
@@ -251,7 +253,7 @@ void add_train(Program& program) {
   add_real(*verb, "--lr", options.lr, "Learning rate of AdamW", Real::positive)
       ->take_last();  // so that a command that diverged goes on with what its error adds to it
   add_real(*verb, "--weight-decay", options.weight_decay, "Weight decay of AdamW", Real::not_negative);
-  add_real(*verb, "--clip", options.clip_norm, "Longest gradient; 0: any", Real::not_negative);
+  add_real(*verb, "--clip-norm", options.clip_norm, "Longest gradient; 0: any", Real::not_negative);
   verb->add_option("--schedule", arguments->schedule, "constant, step or cosine")
       ->capture_default_str()
       ->check(CLI::IsMember({"constant", "step", "cosine"}));
@@ -275,7 +277,7 @@ void add_train(Program& program) {
   verb->add_flag(
       "--resume", arguments->resume,
       "Go on with the run in --out; it ends as if never interrupted. Settings and data are the same, but for --lr, "
-      "--clip, --step-epochs, --step-factor and --warmup where they are given anew");
+      "--clip-norm, --step-epochs, --step-factor and --warmup where they are given anew");
   add_device(*verb, arguments->device);
   add_threads(*verb, arguments->threads);
   add_json(*verb, arguments->json);
@@ -295,7 +297,7 @@ void add_train(Program& program) {
       "  ssam train --checkpoint sam_vit_b.pth --data manifest.json --recipe ssam --image-size 256 --out run");
   verb->callback([&program, verb, arguments] {
     const std::vector<std::pair<const char*, const char*>> rates{{"--lr", "lr"},
-                                                                 {"--clip", "clip_norm"},
+                                                                 {"--clip-norm", "clip_norm"},
                                                                  {"--step-epochs", "step_epochs"},
                                                                  {"--step-factor", "step_factor"},
                                                                  {"--warmup", "warmup_steps"}};

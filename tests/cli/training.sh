@@ -13,7 +13,7 @@ train() {  # recipe, folder, more
 }
 
 # A run that is killed and resumed ends as one that was not, bit for bit, on another number of threads too.
-long=(--epochs 30 --batch 4 --schedule cosine --warmup 3 --clip 1 --checkpoint-every 2)
+long=(--epochs 30 --batch 4 --schedule cosine --warmup 3 --clip-norm 1 --checkpoint-every 2)
 expect 0 train ssam whole "${long[@]}"
 says "trainable params:"
 says "hashed label names"
@@ -149,14 +149,13 @@ expect 0 "$files" close b.npy a.npy 1e-4
 expect 1 "$ssam" eval --checkpoint merged.safetensors --adapter whole/best --data data/manifest.json
 complains "another base checkpoint"
 
-# Text features from a file are remembered.
+# Text features from a file are kept with the adapter.
 expect 0 "$files" features text.safetensors 24 liver kidney vessel gallbladder
 expect 0 train ssam texts --epochs 1 --features text.safetensors
 expect 0 "$ssam" eval --checkpoint base.safetensors --adapter texts/last --data data/manifest.json --features text.safetensors
-expect 1 "$ssam" eval --checkpoint base.safetensors --adapter texts/last --data data/manifest.json
-complains "--features"
+expect 0 "$ssam" eval --checkpoint base.safetensors --adapter texts/last --data data/manifest.json
 
-# ... by their content, not by their name.
+# ... known by their content, not by their name.
 cp text.safetensors copy.safetensors
 expect 0 train ssam texts --epochs 2 --features ./copy.safetensors --resume
 expect 0 "$ssam" eval --checkpoint base.safetensors --adapter texts/last --data data/manifest.json --features copy.safetensors
@@ -165,15 +164,24 @@ expect 1 train ssam texts --epochs 3 --features text.safetensors --resume
 complains "'text_features'"
 expect 1 "$ssam" eval --checkpoint base.safetensors --adapter texts/last --data data/manifest.json --features text.safetensors
 one_clear_line
-complains "another content"
+complains "other text features of the label"
 expect 1 "$ssam" segment --checkpoint base.safetensors --adapter texts/last --image $image --label liver --features text.safetensors --out never.png
-complains "another content"
+complains "other text features of the label"
 
 # ... also by merged weights.
 expect 0 "$ssam" merge --checkpoint base.safetensors --adapter texts/last --out with_texts.safetensors
+expect 0 "$ssam" segment --checkpoint with_texts.safetensors --image $image --label liver --logits merged.npy --out merged.png
+expect 0 "$ssam" segment --checkpoint base.safetensors --adapter texts/last --image $image --label liver --logits apart.npy --out apart.png
+expect 0 "$files" close merged.npy apart.npy 1e-4
 expect 0 "$ssam" eval --checkpoint with_texts.safetensors --data data/manifest.json --features copy.safetensors
 expect 1 "$ssam" eval --checkpoint with_texts.safetensors --data data/manifest.json --features text.safetensors
-complains "another content"
+complains "other text features of the label"
+
+# A label that the adapter does not know, and that nothing at hand has a feature for.
+expect 1 "$ssam" segment --checkpoint base.safetensors --adapter texts/last --image $image --label livr --out never.png
+one_clear_line
+complains "did you mean 'liver'"
+complains "--clip and --vocab"
 
 # The data, too: a mask that was drawn anew, values that were exchanged, another order.
 expect 0 train ssam data_run --epochs 1

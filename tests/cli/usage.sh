@@ -26,7 +26,7 @@ expect 2 "$ssam" segment --checkpoint a --image b --out c --point 1
 expect 2 "$ssam" segment --checkpoint a --image b --out c --point 1,2,3
 expect 2 "$ssam" segment --checkpoint a --image b --out c --box 4,4,2,2
 for option in "--lr 0" "--lr -1" "--lr nan" "--lr inf" "--batch 0" "--epochs 0" "--weight-decay -1" "--accumulate 0" \
-  "--clip -1" "--warmup -1" "--recipe zero_shot" "--schedule linear" "--loss dice" "--image-size 0"; do
+  "--clip-norm -1" "--warmup -1" "--recipe zero_shot" "--schedule linear" "--loss dice" "--image-size 0"; do
   # shellcheck disable=SC2086
   expect 2 "$ssam" train --checkpoint a --data b --out c --recipe ssam $option
 done

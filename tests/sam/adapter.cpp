@@ -170,14 +170,14 @@ TEST_CASE("what is wrong with adapter_config.json is said (A2, A6)") {
     test::write_text(saved.json(), test::replaced(good, from, to));
     return test::message_of<Error>([&] { read_adapter_info(saved.path()); });
   };
-  const std::string newer = message("\"format_version\": 2", "\"format_version\": 3");
+  const std::string newer = message("\"format_version\": 3", "\"format_version\": 4");
   CHECK(contains(newer, "newer version"));
   CHECK(contains(newer, "update the library"));
   CHECK(contains(message("\"recipe\"", "\"recipes\""), "did you mean 'recipe'"));
   CHECK(contains(message("\"rule\": \"paper\"", "\"rule\": \"papers\""), "did you mean 'paper'"));
   CHECK(contains(message("\"epoch\": 0", "\"epoch\": \"0\""), "key 'epoch'"));
-  CHECK(contains(message("\"format_version\": 2,", ""), "'format_version' is missing"));
-  CHECK(contains(message("\"format_version\": 2,", "\"format_version\": 2, \"format_version\": 2,"), "given twice"));
+  CHECK(contains(message("\"format_version\": 3,", ""), "'format_version' is missing"));
+  CHECK(contains(message("\"format_version\": 3,", "\"format_version\": 3, \"format_version\": 3,"), "given twice"));
   CHECK(contains(message("\"depth\": 2", "\"depth\": 0"), "depth in 1..64"));
   CHECK(contains(message("{", "("), "not JSON"));
 }

@@ -24,6 +24,40 @@ TEST_CASE("hashed features: one vector per name, the same everywhere, mean squar
   CHECK_THROWS_AS(TextFeatures::hashed(0), ConfigError);
 }
 
+TEST_CASE("features are cut to labels, joined, and written with what made them") {
+  const test::Folder folder;
+  StateDict state;
+  state.tensors["Liver"] = HostTensor::from(Shape{2}, std::vector<float>{1, 2});
+  state.tensors["Kidney"] = HostTensor::from(Shape{2}, std::vector<float>{3, 4});
+  state.metadata = {{"clip_template", "a {}"}, {"clip_hash", "0123"}};
+  const TextFeatures both = TextFeatures::from_state(state, "here", 2);
+  const TextFeatures liver = both.only({"Liver", "Liver"});
+  CHECK(liver.labels() == std::vector<std::string>{"Liver"});
+  CHECK(liver.pattern() == "a {}");
+  CHECK(liver.encoder() == "0123");
+  CHECK(liver.has("Liver"));
+  CHECK_FALSE(liver.has("Kidney"));
+  CHECK(liver.hash() != both.hash());
+  CHECK(test::contains(test::message_of<MismatchError>([&] { both.only({"Spleen"}); }), "'Spleen'"));
+  state.tensors["Liver"] = HostTensor::from(Shape{2}, std::vector<float>{7, 7});
+  const TextFeatures joined = liver.with(TextFeatures::from_state(state, "there", 2));
+  CHECK(joined.at("Liver") == std::vector<float>{1, 2});  // its own stay
+  CHECK(joined.at("Kidney") == std::vector<float>{3, 4});
+  both.save(folder / "both.safetensors");
+  const TextFeatures read = TextFeatures::load(folder / "both.safetensors", 2);
+  CHECK(read.hash() == both.hash());
+  CHECK(read.pattern() == "a {}");
+  CHECK(read.encoder() == "0123");
+
+  // No labels are no hash of names: nothing is found in what holds nothing.
+  CHECK_FALSE(both.only({}).is_hashed());
+  CHECK_FALSE(both.only({}).has("Liver"));
+  const TextFeatures hashed = TextFeatures::hashed(2);
+  CHECK(hashed.only({"Liver"}).has("anything"));
+  CHECK(hashed.to_state().tensors.empty());
+  CHECK_THROWS_AS(hashed.save(folder / "hashed.safetensors"), Error);
+}
+
 TEST_CASE("features from a file") {
   const test::Folder folder;
   StateDict state;

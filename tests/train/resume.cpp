@@ -276,6 +276,8 @@ TEST_CASE("a run and its adapter know their text features by content") {
   auto model = run.start();
   run.run(model, "out");
   CHECK(read_adapter_info((run.folder / "out") / "last").text_hash == run.features.hash());
+  auto trained = run.start();
+  CHECK(load_adapter(trained, (run.folder / "out") / "last").features->hash() == run.features.hash());
   run.options.epochs = 2;
   run.features = write("copy.safetensors", 0.5f);
   auto same = run.start();

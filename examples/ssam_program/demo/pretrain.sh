@@ -10,6 +10,6 @@ mkdir -p "$work"
 "$ssam" init --config "$here/small_sam.json" --seed 1 --out "$work/random.safetensors"
 "$ssam" scenes --kind scenes --out "$work/scenes" --train 3000 --val 60 --test 0 --size 128 --seed 1
 "$ssam" train --checkpoint "$work/random.safetensors" --data "$work/scenes/manifest.json" --recipe full_fine_tuning \
-  --labels-together --batch 64 --epochs 8 --lr 7e-4 --schedule cosine --warmup 200 --clip 1 --out "$work/run"
+  --labels-together --batch 64 --epochs 8 --lr 7e-4 --schedule cosine --warmup 200 --clip-norm 1 --out "$work/run"
 "$ssam" merge --checkpoint "$work/random.safetensors" --adapter "$work/run/best" --out "$work/merged.safetensors"
 "$ssam" convert "$work/merged.safetensors" "$here/small_sam.safetensors" --dtype f16

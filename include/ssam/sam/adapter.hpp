@@ -105,9 +105,10 @@ AdapterInfo describe_adapter(const Model& model, AdapterInfo info = {}) {
   return info;
 }
 
-/// Saves what a recipe has trained into a folder (made if need be): `adapter_model.safetensors` and
-/// `adapter_config.json`, each whole or not at all. Throws IoError, FormatError for weights that are NaN or infinite;
-/// the old files are then still there. Of `info` what the model says itself is set by it (`describe_adapter`).
+/// Saves what a recipe has trained into a folder (made if need be): `adapter_model.safetensors` (the features of `info`
+/// with it) and `adapter_config.json`, each whole or not at all. Throws IoError, FormatError for weights that are NaN
+/// or infinite; the old files are then still there. Of `info` what the model says itself is set by it
+/// (`describe_adapter`).
 template <SegmentationModel Model>
 void save_adapter(const std::filesystem::path& folder, const Model& model, const AdapterInfo& info = {}) {
   StateDict state = export_state(
@@ -115,6 +116,7 @@ void save_adapter(const std::filesystem::path& folder, const Model& model, const
   detail::each_singular_sum(model, [&](const std::string& layer, double sum) {
     state.metadata[detail::singular_sum_prefix + layer] = nlohmann::json(sum).dump();
   });
+  detail::put_features(state, info.features);
   const std::filesystem::path weights = folder / adapter_weights_file;
   check_finite(state, {.strict_finite = true}, weights.string());
   const AdapterInfo written = describe_adapter(model, info);
@@ -147,12 +149,13 @@ inline AdapterInfo read_adapter_info(const std::filesystem::path& folder) {
 }
 
 /// Loads the adapter in `folder` into a model that was built like it, holds the weights of the checkpoint it was
-/// trained on (`base_hash`), and was prepared. All or nothing. Returns what it says about itself. Throws as
-/// read_adapter_info, FormatError (damaged, NaN or infinite values), MismatchError: another base, model, configuration
-/// or recipe, other singular values, tensors missing (unless `allow_missing`), unexpected or of another shape.
+/// trained on (`base_hash`), and was prepared. All or nothing. Returns what it says about itself, the text features of
+/// its labels among it. Throws as read_adapter_info, FormatError (damaged, NaN or infinite values), MismatchError:
+/// another base, model, configuration or recipe, other singular values, tensors missing (unless `allow_missing`),
+/// unexpected or of another shape.
 template <SegmentationModel Model>
 AdapterInfo load_adapter(Model& model, const std::filesystem::path& folder, bool allow_missing = false) {
-  const AdapterInfo info = read_adapter_info(folder);
+  AdapterInfo info = read_adapter_info(folder);
   const std::string file = (folder / adapter_weights_file).string();
   detail::check_adapter_info(info, describe_adapter(model), (folder / adapter_info_file).string());
   StateDict state = load_sealed(file, {.strict_finite = true});
@@ -160,6 +163,13 @@ AdapterInfo load_adapter(Model& model, const std::filesystem::path& folder, bool
     throw MismatchError(ErrorText{.what = "the adapter's two files belong to different runs", .where = file});
   }
   detail::check_singular_values(model, state, file);
+  info.features = detail::take_features(state, info.text_source.empty() ? file : info.text_source);
+  if (info.features && info.features->dim() != model.text_dim()) {
+    throw MismatchError(ErrorText{.what = "the adapter's text features do not fit the model",
+                                  .where = file,
+                                  .expected = std::to_string(model.text_dim()) + " values",
+                                  .found = std::to_string(info.features->dim())});
+  }
 
   StateLoader loader(state);
   std::vector<std::string> missing;

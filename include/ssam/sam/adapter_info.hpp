@@ -4,6 +4,7 @@
 #include <ssam/core/version.hpp>
 #include <ssam/sam/config_json.hpp>
 #include <ssam/sam/parameter_count.hpp>
+#include <ssam/sam/trained_text.hpp>
 
 namespace ssam::inline SSAM_ABI {
 
@@ -14,7 +15,7 @@ inline constexpr const char* adapter_info_file = "adapter_config.json";
 
 /// What an adapter says about itself (`adapter_config.json`).
 struct AdapterInfo {
-  static constexpr int newest_format = 2;  ///< the newest format this library knows, and the one it writes
+  static constexpr int newest_format = 3;  ///< the newest format this library knows, and the one it writes
 
   std::string recipe;                                           ///< Recipe::name
   std::string rule = "paper";                                   ///< paper or release, see Rule
@@ -28,6 +29,7 @@ struct AdapterInfo {
   std::vector<std::string> labels = {};                         ///< of the training data
   std::string text_source = {};                                 ///< TextFeatures::source()
   std::string text_hash = {};                                   ///< TextFeatures::hash(); "" where nobody recorded it
+  std::optional<TextFeatures> features = {};                    ///< of the labels; stands beside the weights
   std::string best_by = "loss";                                 ///< what the best epoch is chosen by: loss or dice
   Index epoch = 0;                                              ///< epochs trained
   double best_loss = std::numeric_limits<double>::quiet_NaN();  ///< validation loss of the best epoch so far
@@ -42,6 +44,9 @@ struct AdapterInfo {
     if (preparation != Preparation{}) built.preparation = preparation;
     return built;
   }
+
+  /// What its text affine layer was trained with.
+  TrainedText trained_text() const { return {labels, text_source, text_hash, features}; }
 
   /// The content of adapter_config.json.
   nlohmann::json to_json() const {

@@ -30,14 +30,20 @@ struct SamChoice {
 
 /// A checkpoint and the model that it is for.
 struct SamCheckpoint {
-  StateDict weights;                ///< under SAM's names
-  SamConfig config;                 ///< to build the model with
-  std::string backbone;             ///< "vit_b", "vit_l", "vit_h", "custom"
-  bool has_text_affine = false;     ///< whether it holds a TAL, so that it can be asked for labels
-  std::string text_source;          ///< TextFeatures::source() of what its TAL was trained with; "" where not recorded
-  std::string text_hash;            ///< ... and TextFeatures::hash()
-  std::vector<std::string> labels;  ///< its TAL was trained on; empty where nobody recorded them
+  StateDict weights;             ///< under SAM's names
+  SamConfig config;              ///< to build the model with
+  std::string backbone;          ///< "vit_b", "vit_l", "vit_h", "custom"
+  bool has_text_affine = false;  ///< whether it holds a TAL, so that it can be asked for labels
+  TrainedText text;              ///< what its TAL was trained with
 };
+
+/// Writes what a TAL was trained with into a checkpoint of its own, for open_sam_checkpoint to read.
+inline void store_trained_text(StateDict& state, const TrainedText& text) {
+  state.metadata[text_source_key] = text.source;
+  state.metadata[text_hash_key] = text.hash;
+  state.metadata[labels_key] = nlohmann::json(text.labels).dump();
+  detail::put_features(state, text.features);
+}
 
 /// The named backbone's configuration ("vit_b", "vit_l", "vit_h") for inputs of side `image_size`. Throws ConfigError.
 inline SamConfig backbone_config(const std::string& backbone, Index image_size) {
@@ -183,7 +189,7 @@ inline SamCheckpoint open_sam_checkpoint(const std::filesystem::path& path, cons
                                          const AdapterInfo* adapter = nullptr) {
   const std::string source = path.string();
   SamCheckpoint checkpoint;
-  checkpoint.weights = load_sam_checkpoint(path);
+  checkpoint.weights = load_sam_checkpoint(path, &checkpoint.text.features);
   const StateDict& weights = checkpoint.weights;
   const CheckpointDescription found = describe_checkpoint(weights);
   if (adapter != nullptr) {
@@ -205,13 +211,13 @@ inline SamCheckpoint open_sam_checkpoint(const std::filesystem::path& path, cons
   }
   checkpoint.backbone = found.backbone();
   checkpoint.has_text_affine = found.text_dim > 0;
-  checkpoint.labels = detail::own_labels(weights, source);
+  checkpoint.text.labels = detail::own_labels(weights, source);
   const auto text = [&](const char* key) {
     const auto stored = detail::metadata_of(weights, key, source);
     return stored ? stored->text : std::string();
   };
-  checkpoint.text_source = text(text_source_key);
-  checkpoint.text_hash = text(text_hash_key);
+  checkpoint.text.source = text(text_source_key);
+  checkpoint.text.hash = text(text_hash_key);
   return checkpoint;
 }
 

@@ -16,7 +16,7 @@ namespace ssam::inline SSAM_ABI {
 /// How a predictor is opened.
 struct PredictorOptions {
   std::filesystem::path adapter = {};         ///< folder of a trained adapter of the predictor's recipe; "": none
-  std::optional<TextFeatures> features = {};  ///< of labels; none: hashed label names
+  std::optional<TextFeatures> features = {};  ///< of labels beyond the adapter's own; see features_to_ask()
   SamChoice choice = {};                      ///< what is known better than the checkpoint's own word
   int threads = 0;                            ///< of the context; 0: all cores
 };
@@ -33,9 +33,10 @@ class SamPredictor {
   using ConstView = TensorView<const Scalar, Device>;     ///< a tensor to read
 
   /// Opens a checkpoint: backbone, configuration and preparation of pictures are found by themselves. An adapter is
-  /// loaded and merged. Throws as open_sam_checkpoint, load_weights and load_adapter.
+  /// loaded and merged; labels are asked for with the text features that it, or the checkpoint, was trained with.
+  /// Throws as open_sam_checkpoint, load_weights, load_adapter and features_to_ask.
   explicit SamPredictor(const std::filesystem::path& checkpoint, const PredictorOptions& options = {})
-      : SamPredictor(nullptr, std::make_shared<Context<Device>>(options.threads), options.features) {
+      : SamPredictor(nullptr, std::make_shared<Context<Device>>(options.threads)) {
     std::optional<AdapterInfo> info;
     if (!options.adapter.empty()) info = read_adapter_info(options.adapter);
     SamCheckpoint opened = open_sam_checkpoint(checkpoint, options.choice, info ? &*info : nullptr);
@@ -44,9 +45,10 @@ class SamPredictor {
     has_text_affine_ = opened.has_text_affine || info;
     if (info) {
       prepare(*context_, *model);
-      load_adapter(*model, options.adapter);
+      opened.text = load_adapter(*model, options.adapter).trained_text();
       merge(*context_, *model);
     }
+    features_ = features_to_ask(opened.text, options.features, opened.config.text_dim);
     take_model(std::move(model));
   }
 

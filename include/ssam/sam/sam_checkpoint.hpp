@@ -4,15 +4,21 @@
 #include <ssam/sam/checkpoint_names.hpp>
 #include <ssam/sam/mistaken_file.hpp>
 #include <ssam/sam/other_checkpoints.hpp>
+#include <ssam/sam/trained_text.hpp>
 
 namespace ssam::inline SSAM_ABI {
 
 /// Reads a checkpoint of Segment Anything in any container, whoever wrote it, under SAM's own names; what was taken off
-/// the names and left out stands in `notes` and `skipped`. Throws IoError, FormatError, and MismatchError that says
-/// what the file or folder is where it is something else.
-inline StateDict load_sam_checkpoint(const std::filesystem::path& path) {
+/// the names and left out stands in `notes` and `skipped`. `features`: receives those that a checkpoint brings along
+/// which an adapter was merged into, if asked for. Throws IoError, FormatError, and MismatchError that says what the
+/// file or folder is where it is something else.
+inline StateDict load_sam_checkpoint(const std::filesystem::path& path,
+                                     std::optional<TextFeatures>* features = nullptr) {
   detail::refuse_folder_as_checkpoint(path);
-  StateDict state = normalize_names(load_checkpoint(path));
+  StateDict state = load_checkpoint(path);
+  std::optional<TextFeatures> found = detail::take_features(state, path.string());
+  if (features != nullptr) *features = std::move(found);
+  state = normalize_names(std::move(state));
   if (!is_whole_sam(state)) throw_not_sam(state, path.string());
   return state;
 }

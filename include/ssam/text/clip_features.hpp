@@ -24,14 +24,13 @@ inline std::string label_prompt(const std::string& label, const std::string& pat
   return prompt + pattern.substr(begin);
 }
 
-/// CLIP's features of `labels`, one tensor [features] each under the label's name, not normalised: what
-/// TextFeatures::load reads once it is saved. `pattern`, and the content of the encoder's weights where it knows it,
-/// stand in the metadata. Throws ConfigError for a label that is there twice and for a pattern without "{}",
-/// MismatchError for a tokenizer with another vocabulary than the encoder's, Error for features that are not finite.
+/// CLIP's features of `labels`, not normalised; `pattern` makes the prompts. `source` is what is said of where they
+/// come from. Throws ConfigError for a label that is there twice and for a pattern without "{}", MismatchError for a
+/// tokenizer with another vocabulary than the encoder's, Error for features that are not finite.
 template <class Scalar, class Device>
-StateDict clip_features(Context<Device>& context, const ClipTextEncoder<Scalar, Device>& encoder,
-                        const ClipTokenizer& tokenizer, const std::vector<std::string>& labels,
-                        const std::string& pattern = "{}") {
+TextFeatures clip_features(Context<Device>& context, const ClipTextEncoder<Scalar, Device>& encoder,
+                           const ClipTokenizer& tokenizer, const std::vector<std::string>& labels,
+                           const std::string& pattern = "{}", const std::string& source = "CLIP") {
   if (static_cast<Index>(tokenizer.vocabulary().size) != encoder.config.vocabulary) {
     throw MismatchError(ErrorText{.what = "the vocabulary is not that of this text encoder",
                                   .expected = std::to_string(encoder.config.vocabulary) + " tokens",
@@ -46,14 +45,14 @@ StateDict clip_features(Context<Device>& context, const ClipTextEncoder<Scalar, 
     throw ConfigError(ErrorText{.what = "a label is there twice", .found = "'" + labels[i] + "'"});
   }
   StateDict features;
-  features.metadata = {{"clip_template", pattern}, {"clip_hash", encoder.base_hash()}};
+  features.metadata = {{TextFeatures::pattern_key, pattern}, {TextFeatures::encoder_key, encoder.base_hash()}};
   for (const std::string& label : labels) {
     const ClipTokens tokens = tokenizer.tokenize(label_prompt(label, pattern));
     const std::vector<float> feature = encoder.feature(context, tokens.ids);
     require_finite(feature, "the feature of the label '" + label + "'");
     features.tensors.emplace(label, HostTensor::from(Shape{encoder.config.features}, feature));
   }
-  return features;
+  return TextFeatures::from_state(features, source, encoder.config.features);
 }
 
 }  // namespace ssam::inline SSAM_ABI

@@ -25,7 +25,7 @@ class Trainer {
         model_(model),
         data_(data),
         validation_(run.validation),
-        features_(features_for(model, run.features)),
+        features_(features_of(model, data, run)),
         options_((check(model, data, run), run.options)),
         out_(run.out),
         progress_(run.progress),
@@ -39,6 +39,7 @@ class Trainer {
     if (features_) {
       info_.text_source = features_->source();
       info_.text_hash = features_->hash();
+      info_.features = features_;
     }
     info_.best_by = to_string(options_.best_by);
   }
@@ -98,6 +99,17 @@ class Trainer {
       return "a single label has no statistics: the text affine layer's batch norm used its running ones";
     }
     return "";
+  }
+
+  /// What the run needs of the given features: those of its labels.
+  static std::optional<TextFeatures> features_of(const Model& model, const Data& data, const TrainRun<Data>& run) {
+    const std::optional<TextFeatures> all = features_for(model, run.features);
+    if (!all) return all;
+    std::vector<std::string> labels = data.labels();
+    if (run.validation != nullptr) {
+      labels.insert(labels.end(), run.validation->labels().begin(), run.validation->labels().end());
+    }
+    return all->only(labels);
   }
 
   static void check(const Model& model, const Data& data, const TrainRun<Data>& run) {
