@@ -7,6 +7,7 @@
 #include "console.hpp"
 #include "model_options.hpp"
 #include "runner.hpp"
+#include "selftest/replay_clip.hpp"
 #include "selftest/replay_preparation.hpp"
 
 namespace ssam::cli {
@@ -16,7 +17,7 @@ namespace {
 constexpr double tolerance = 1e-4;
 
 struct SelftestOptions {
-  std::filesystem::path golden;
+  std::filesystem::path golden, vocabulary;
   DeviceKind device = DeviceKind::cpu;
   int threads = 0;
   bool json = false;
@@ -40,11 +41,13 @@ void add_replay(Outcome& outcome, const std::string& name, const Replay& replay)
   }
 }
 
-Outcome replay_folder(const std::filesystem::path& folder, DeviceKind device) {
+Outcome replay_folder(const SelftestOptions& options) {
+  const std::filesystem::path& folder = options.golden;
   Outcome outcome;
   Progress progress("replaying");
   Index done = 0;
   const Index total = 1 + 2 * static_cast<Index>(recipes().size());
+  const DeviceKind device = options.device;
   const auto present = [&](const std::string& file) { return std::filesystem::exists(folder / file); };
   progress.update(done++, total);
   if (present("sam.safetensors")) {
@@ -56,6 +59,17 @@ Outcome replay_folder(const std::filesystem::path& folder, DeviceKind device) {
     add_replay(outcome, "preparation", [&] { return selftest::replay_preparation(folder); });
   } else {
     outcome.absent.push_back("preparation");
+  }
+  if (present("clip_text.safetensors")) {
+    add_replay(outcome, "clip text encoder", [&] { return selftest::replay_clip_text(folder); });
+  } else {
+    outcome.absent.push_back("clip_text");
+  }
+  if (present("clip_tokens.json") && !options.vocabulary.empty()) {
+    add_replay(outcome, "clip tokenizer", [&] { return selftest::replay_clip_tokens(folder, options.vocabulary); });
+  } else {
+    outcome.absent.push_back(present("clip_tokens.json") ? "CLIP's vocabulary (--vocab), for clip_tokens"
+                                                         : "clip_tokens");
   }
   for (const Recipe& recipe : recipes()) {
     for (const std::string rule : {"paper", "release"}) {
@@ -81,7 +95,7 @@ int run_selftest(const SelftestOptions& options) {
   const Context<Cpu> checked(options.threads);  // SSAM_THREADS that is no number is not the recordings' fault
   // The replays make contexts of their own, which ask the environment.
   if (options.threads > 0) ::setenv("SSAM_THREADS", std::to_string(options.threads).c_str(), 1);
-  const Outcome outcome = replay_folder(options.golden, options.device);
+  const Outcome outcome = replay_folder(options);
   std::size_t failed = 0;
   double worst = 0;
   for (const auto& result : outcome.results) {
@@ -137,12 +151,15 @@ void add_selftest(Program& program) {
   verb->add_option("--golden", options->golden, "A folder of recordings; dimensions are read from their metadata")
       ->required()
       ->type_name("DIR");
+  verb->add_option("--vocab", options->vocabulary,
+                   "CLIP's vocabulary, which is not part of the recordings: its tokenizer is replayed, too")
+      ->type_name("FILE");
   add_device(*verb, options->device, {"cpu", "cuda"});
   add_threads(*verb, options->threads);
   add_json(*verb, options->json);
   verb->footer(
       "Preparation of pictures, forward, every kind of prompt, the predictor, gradients, losses, weights after "
-      "training. Exit code 1 above 1e-4.\n"
+      "training, CLIP's text encoder and tokenizer (on the host). Exit code 1 above 1e-4.\n"
       "Example:\n  ssam selftest --golden tests/golden");
   verb->callback([&program, options] { program.run = [options] { return run_selftest(*options); }; });
 }
