@@ -205,3 +205,34 @@ TEST_CASE("a contact sheet holds its pictures under their captions") {
   CHECK(sheet.pixel(40, 48)[0] != 255);
   CHECK(sheet.pixel(40, 110)[0] != 255);
 }
+
+TEST_CASE("samples that are read ahead are the same, with and without room in the cache") {
+  const Folder folder;
+  const Manifest manifest = small_set(folder);
+  const AugmentationSeed seed{.seed = 5, .epoch = 2};
+  const Dataset plain(manifest, Split::train, 16, {});
+  for (const std::size_t room : {std::size_t{0}, std::size_t{1} << 20}) {
+    const Dataset ahead(manifest, Split::train, 16, {}, room);
+    for (Index i = 0; i < 4; ++i) {
+      const std::vector<Index> next{i, (i + 1) % 4};
+      ahead.expect(next);
+      if (i % 2 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      CHECK(load(ahead, i, seed) == load(plain, i, seed));
+      CHECK(load(ahead, i) == load(plain, i));
+    }
+  }
+}
+
+TEST_CASE("a picture that cannot be read ahead is an error of the sample that has it, and of no other") {
+  const Folder folder;
+  const Manifest manifest = small_set(folder);
+  folder.write("0.png", "no picture");
+  const Dataset data(manifest, Split::train, 16, {});
+  const std::vector<Index> all{0, 1, 2, 3};
+  data.expect(all);
+  std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  CHECK(load(data, 2).image.size() == 16 * 16 * 3);
+  CHECK(test::contains(test::message_of<FormatError>([&] { load(data, 1); }), "0.png"));
+  const std::vector<Index> none{4};
+  CHECK_THROWS_AS(data.expect(none), ShapeError);
+}

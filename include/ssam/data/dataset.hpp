@@ -8,6 +8,7 @@
 #include <ssam/core/error.hpp>
 #include <ssam/core/random.hpp>
 #include <ssam/data/augment.hpp>
+#include <ssam/data/decode_ahead.hpp>
 #include <ssam/data/file.hpp>
 #include <ssam/data/load_label_masks.hpp>
 #include <ssam/data/sample_source.hpp>
@@ -20,7 +21,8 @@ namespace ssam::inline SSAM_ABI {
 
 /// The samples of one split: every image with every label of the set, absent labels included (blank mask). Sample i is
 /// item i / labels with label i % labels, in the order of the manifest. All const members may be called from many
-/// threads. Decoded and resized items are kept in memory until `cache_bytes` are full.
+/// threads. Decoded and resized items are kept in memory until `cache_bytes` are full; beyond these, and before they
+/// are asked for the first time, those that are expected next are decoded on a thread of their own.
 class Dataset {
  public:
   /// The items of `split`. Throws ConfigError when it has none, or `image_size` (pixels of a side) is not positive. Up
@@ -80,6 +82,18 @@ class Dataset {
                          image_hwc, mask_hw);
   }
 
+  /// Says which samples will be asked for next: their items are read on a thread until then. What is not asked for does
+  /// no harm; an item that cannot be read throws when it is asked for. Throws as sample().
+  void expect(std::span<const Index> samples) const {
+    std::vector<Index> wanted;
+    for (const Index i : samples) wanted.push_back(sample(i).item);
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      std::erase_if(wanted, [&](Index index) { return cache_[static_cast<std::size_t>(index)] != nullptr; });
+    }
+    ahead_.expect(wanted);
+  }
+
   /// Size of an item's image on disk. Throws as `load_image`.
   ImageSize original_size(Index item) const { return fetch(item)->original; }
   /// The image of item `item_index` as it is on disk.
@@ -96,12 +110,26 @@ class Dataset {
   }
 
  private:
-  std::shared_ptr<const detail::PreparedItem> fetch(Index index) const {
+  using Prepared = std::shared_ptr<const detail::PreparedItem>;
+
+  Prepared fetch(Index index) const {
     const auto place = static_cast<std::size_t>(index);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (cache_[place]) return cache_[place];
     }
+    const std::optional<Prepared> made = ahead_.take(index);
+    const Prepared decoded = made ? *made : read(index);
+    const std::size_t bytes = decoded->bytes();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!cache_[place] && bytes <= room_) {
+      room_ -= bytes;
+      cache_[place] = decoded;
+    }
+    return decoded;
+  }
+
+  Prepared read(Index index) const {
     ImageNotes notes;
     const Image image = load_image(item(index).image, preparation_.intensity, &notes);
     auto decoded = std::make_shared<detail::PreparedItem>();
@@ -113,12 +141,6 @@ class Dataset {
       decoded->masks.push_back(masks.present(label) ? prepare_mask(masks.binary(label), image_size_, preparation_)
                                                     : Mask{});
     }
-    const std::size_t bytes = decoded->bytes();
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!cache_[place] && bytes <= room_) {
-      room_ -= bytes;
-      cache_[place] = decoded;
-    }
     return decoded;
   }
 
@@ -127,8 +149,9 @@ class Dataset {
   Index image_size_;
   Preparation preparation_;
   mutable std::mutex mutex_;
-  mutable std::vector<std::shared_ptr<const detail::PreparedItem>> cache_;
+  mutable std::vector<Prepared> cache_;
   mutable std::size_t room_;
+  mutable detail::MadeAhead<Prepared> ahead_{[this](Index index) { return read(index); }};  // last: ends first
 };
 
 namespace detail {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <ssam/core/random.hpp>
 #include <ssam/data/label_masks.hpp>
 #include <ssam/data/preparation.hpp>
@@ -34,7 +35,9 @@ struct AugmentationSeed {
 ///   of which may be null: not wanted. Without `augmentation` as they are; with it, changed in a way that depends on it
 ///   and on i only;
 /// - `original_masks(item)`, the truth at the picture's own size;
-/// - `item_name(item)` for messages, `data_fingerprint(source)`: what it is by content, for runs that are resumed.
+/// - `item_name(item)` for messages, `data_fingerprint(source)`: what it is by content, for runs that are resumed;
+/// - where there is one, `expect(samples)`, a span of numbers: what will be asked for next, so that it can be read
+/// ahead.
 template <class Source>
 concept SampleSource = requires(const Source& source, Index i, std::optional<AugmentationSeed> augmentation,
                                 float* values) {
@@ -57,6 +60,12 @@ inline Sample numbered_sample(Index i, Index items, Index labels) {
   if (i >= 0 && i < items * labels) return {i / labels, i % labels};
   throw ShapeError(ErrorText{
       .what = "no such sample", .expected = "0.." + std::to_string(items * labels - 1), .found = std::to_string(i)});
+}
+
+/// Tells a source that reads ahead which samples will be asked for next.
+template <class Source>
+void expect_samples(const Source& source, std::span<const Index> samples) {
+  if constexpr (requires { source.expect(samples); }) source.expect(samples);
 }
 
 /// An item, prepared but not padded.

@@ -106,6 +106,7 @@ class Evaluator {
         data_.load((first + i) * labels_, std::nullopt, values.data() + i * pixels, nullptr);
         truth[static_cast<std::size_t>(i)] = data_.original_masks(first + i);
       });
+      expect_group(first + group_);
       for (Index i = 0; i < count; ++i) {
         WorkspaceScope<Device> encoded(context_);
         upload<Scalar, Device>(context_, values.data() + i * pixels, image.view());
@@ -117,6 +118,13 @@ class Evaluator {
   }
 
  private:
+  /// Has the images of a group read while this thread computes.
+  void expect_group(Index first) const {
+    std::vector<Index> samples;
+    for (Index i = first; i < std::min(first + group_, data_.items()); ++i) samples.push_back(i * labels_);
+    expect_samples(data_, samples);
+  }
+
   /// Labels of one image that are decoded together: the same, whatever the batch, so that every number is.
   static constexpr Index most_labels = 8;
 

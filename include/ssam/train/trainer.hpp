@@ -192,6 +192,7 @@ class Trainer {
       const Index begin = plan_.begin(at_.batch), count = plan_.end(at_.batch) - begin;
       batch_.load(context_, {order_.data() + begin, static_cast<std::size_t>(count)},
                   AugmentationSeed{options_.seed, static_cast<std::uint64_t>(at_.epoch)});
+      expect_batch(at_.batch + 1);
       context_.batch_statistics = !(Model::normalizes_prompts && batch_.one_text());
       add_gradients(static_cast<double>(count) / static_cast<double>(samples));
     }
@@ -214,6 +215,16 @@ class Trainer {
     at_.loss_sum += loss * static_cast<double>(samples);
     at_.loss_samples += samples;
     report(loss, norm);
+  }
+
+  /// Has the images of a batch of this epoch read while this thread computes.
+  void expect_batch(Index batch) const {
+    if (batch == plan_.batches()) return;
+    std::vector<Index> samples;
+    for (Index i = plan_.begin(batch); i < plan_.end(batch); ++i) {
+      samples.push_back(order_[static_cast<std::size_t>(i)] * together_);
+    }
+    expect_samples(data_, samples);
   }
 
   /// Forward and backward pass of the loaded batch. Gradients and the loss (added to loss_) are multiplied by `weight`.
