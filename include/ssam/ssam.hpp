@@ -83,7 +83,9 @@
 #include <ssam/data/picture.hpp>
 #include <ssam/data/preparation.hpp>
 #include <ssam/data/preprocess.hpp>
+#include <ssam/data/read_shapes.hpp>
 #include <ssam/data/sample_source.hpp>
+#include <ssam/data/shapes.hpp>
 #if defined(SSAM_WITH_OPENCV)  // what decodes, encodes or paints pictures
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/dataset.hpp>
