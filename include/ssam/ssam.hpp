@@ -80,12 +80,15 @@
 #include <ssam/data/label_masks.hpp>
 #include <ssam/data/manifest.hpp>
 #include <ssam/data/memory_samples.hpp>
+#include <ssam/data/open_data_set.hpp>
 #include <ssam/data/picture.hpp>
 #include <ssam/data/preparation.hpp>
 #include <ssam/data/preprocess.hpp>
 #include <ssam/data/read_shapes.hpp>
 #include <ssam/data/sample_source.hpp>
+#include <ssam/data/save_manifest.hpp>
 #include <ssam/data/shapes.hpp>
+#include <ssam/data/split.hpp>
 #if defined(SSAM_WITH_OPENCV)  // what decodes, encodes or paints pictures
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/dataset.hpp>

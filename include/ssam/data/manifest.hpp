@@ -44,13 +44,14 @@ enum class MaskCoding {
 
 /// One image and its masks. Paths are as they can be opened.
 struct ManifestItem {
-  std::filesystem::path image;                 ///< file of the image
-  Split split = Split::train;                  ///< what it is for
-  std::filesystem::path mask;                  ///< coding values and colors
-  std::vector<std::filesystem::path> masks;    ///< coding files: one per label, empty = the label is absent
-  std::vector<std::vector<MaskShape>> shapes;  ///< coding shapes: the parts of each label, none = the label is absent
+  std::filesystem::path image = {};               ///< file of the image
+  Split split = Split::train;                     ///< what it is for
+  std::filesystem::path mask = {};                ///< coding values and colors
+  std::vector<std::filesystem::path> masks = {};  ///< coding files: one per label, empty = the label is absent
+  std::vector<std::vector<MaskShape>> shapes =
+      {};                      ///< coding shapes: the parts of each label, none = the label is absent
   ImageSize shapes_size = {};  ///< coding shapes: of the picture that they were drawn on; 0 x 0 = not recorded
-  std::string group;           ///< patient, video, ...: what must not be divided between splits; "" = the image alone
+  std::string group = {};      ///< patient, video, ...: what must not be divided between splits; "" = the image alone
 };
 
 /// A data set: which images, which labels, where each label's mask is. Format (JSON; paths relative to the file):

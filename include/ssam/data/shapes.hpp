@@ -26,7 +26,7 @@ struct RunLengths {
 struct MaskShape {
   std::vector<double> polygon;  ///< x, y of each corner, in pixels; (0, 0) is the picture's upper left corner, a
                                 ///< pixel's centre lies at its number plus 0.5; empty: `runs` counts
-  RunLengths runs;                                    ///< where there is no polygon
+  RunLengths runs;              ///< where there is no polygon
   bool operator==(const MaskShape&) const = default;  ///< number by number
 };
 
