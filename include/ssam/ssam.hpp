@@ -94,6 +94,7 @@
 #include <ssam/data/dataset.hpp>
 #include <ssam/data/image.hpp>
 #include <ssam/data/overlay.hpp>
+#include <ssam/data/preview.hpp>
 #include <ssam/data/regions.hpp>
 #else  // left out, and said by a sentence where it is used
 #include <ssam/data/without_opencv.hpp>

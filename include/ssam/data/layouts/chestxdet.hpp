@@ -11,15 +11,15 @@ namespace detail {
 
 /// Where the picture of a name is: below `folder`, and where two splits have a picture of that name, below a folder
 /// whose name begins with the split's.
-inline const Path* chest_picture(const std::multimap<std::string, Path>& pictures, const std::string& name, Split split,
-                                 const Path& folder) {
+inline const FilePath* chest_picture(const std::multimap<std::string, FilePath>& pictures, const std::string& name,
+                                     Split split, const FilePath& folder) {
   const auto [first, last] = pictures.equal_range(name);
   if (first == last) return nullptr;
   if (std::next(first) == last) return &first->second;
-  std::vector<const Path*> of_split;
+  std::vector<const FilePath*> of_split;
   for (auto candidate = first; candidate != last; ++candidate) {
-    const Path below = candidate->second.lexically_relative(folder).parent_path();
-    const auto names_it = [&](const Path& part) { return part.string().starts_with(to_string(split)); };
+    const FilePath below = candidate->second.lexically_relative(folder).parent_path();
+    const auto names_it = [&](const FilePath& part) { return part.string().starts_with(to_string(split)); };
     if (std::any_of(below.begin(), below.end(), names_it)) of_split.push_back(&candidate->second);
   }
   if (of_split.size() == 1) return of_split[0];
@@ -69,13 +69,13 @@ inline Manifest load_chestxdet(const std::filesystem::path& folder) {
   manifest.labels = {"Effusion",     "Nodule",      "Cardiomegaly",  "Fibrosis",      "Consolidation",
                      "Emphysema",    "Mass",        "Fracture",      "Calcification", "Pleural Thickening",
                      "Pneumothorax", "Atelectasis", "Diffuse Nodule"};
-  std::multimap<std::string, detail::Path> pictures;
-  for (const detail::Path& file : detail::pictures_below(folder)) pictures.emplace(file.filename().string(), file);
+  std::multimap<std::string, detail::FilePath> pictures;
+  for (const detail::FilePath& file : detail::pictures_below(folder)) pictures.emplace(file.filename().string(), file);
   std::vector<std::string> missing;
   std::error_code failure;
   bool any = false;
   for (const Split split : {Split::train, Split::test}) {
-    const detail::Path path = folder / ("ChestX_Det_" + to_string(split) + ".json");
+    const detail::FilePath path = folder / ("ChestX_Det_" + to_string(split) + ".json");
     if (!std::filesystem::exists(path, failure)) continue;
     any = true;
     const nlohmann::json list = parse_json(read_file(path, std::size_t{256} << 20), path.string());
@@ -88,7 +88,7 @@ inline Manifest load_chestxdet(const std::filesystem::path& folder) {
       item.shapes_size = {1024, 1024};
       if (split == Split::train && i % 10 == 9) item.split = Split::val;
       const std::string name = JsonObject(list[i], where, {"file_name", "syms", "boxes", "polygons"}).text("file_name");
-      const detail::Path* picture = detail::chest_picture(pictures, name, split, folder);
+      const detail::FilePath* picture = detail::chest_picture(pictures, name, split, folder);
       if (picture == nullptr) {
         missing.push_back(name);
         continue;

@@ -11,13 +11,13 @@ namespace ssam::inline SSAM_ABI {
 /// for what has no partner or stands in no video's folder.
 inline Manifest load_cholecseg8k(const std::filesystem::path& folder) {
   const std::string mask_end = "_watershed_mask", image_end = "_endo";
-  std::vector<detail::Path> images, masks;
-  for (const detail::Path& file : detail::pictures_below(folder)) {
+  std::vector<detail::FilePath> images, masks;
+  for (const detail::FilePath& file : detail::pictures_below(folder)) {
     const std::string stem = file.stem().string();
     if (stem.ends_with(mask_end)) masks.push_back(file);
     if (stem.ends_with(image_end)) images.push_back(file);
   }
-  std::map<std::string, detail::Path> mask_of;
+  std::map<std::string, detail::FilePath> mask_of;
   for (const auto& [stem, mask] : detail::by_stem(masks, folder)) {
     std::string frame = stem.substr(0, stem.size() - mask_end.size());
     if (!frame.ends_with(image_end)) frame += image_end;

@@ -11,7 +11,7 @@ namespace detail {
 /// Reads one COCO file of instances.
 class CocoReader {
  public:
-  explicit CocoReader(const Path& path) : path_(path) {}
+  explicit CocoReader(const FilePath& path) : path_(path) {}
 
   Manifest read() {
     const nlohmann::json root = parse_json(read_file(path_, std::size_t{1} << 30), path_.string());
@@ -77,7 +77,7 @@ class CocoReader {
       const std::string name = text_of(list[i], "file_name", where);
       ManifestItem item{.image = picture(name), .split = split.value_or(Split::train)};
       if (item.image.empty()) missing.push_back(name);
-      item.group = Path(name).parent_path().generic_string();
+      item.group = FilePath(name).parent_path().generic_string();
       item.shapes.resize(manifest_.labels.size());
       nlohmann::json size{0, 0};
       for (const std::size_t side : {0, 1})
@@ -91,16 +91,16 @@ class CocoReader {
   }
 
   /// Where an image is; empty where it is nowhere.
-  Path picture(const std::string& name) const {
-    const Path folder = path_.parent_path();
-    std::vector<Path> places{folder, folder / "images", folder / ".." / "images"};
+  FilePath picture(const std::string& name) const {
+    const FilePath folder = path_.parent_path();
+    std::vector<FilePath> places{folder, folder / "images", folder / ".." / "images"};
     const std::string stem = path_.stem().string();
     if (const std::string start = "instances_"; stem.starts_with(start)) {
       places.push_back(folder / ".." / stem.substr(start.size()));
       places.push_back(folder / ".." / "images" / stem.substr(start.size()));
     }
     std::error_code failure;
-    for (const Path& place : places) {
+    for (const FilePath& place : places) {
       if (std::filesystem::is_regular_file(place / name, failure)) return place / name;
     }
     return {};
@@ -146,7 +146,7 @@ class CocoReader {
     }
   }
 
-  Path path_;
+  FilePath path_;
   Manifest manifest_;
   std::map<std::int64_t, std::size_t> labels_, images_;  ///< by id
 };

@@ -17,10 +17,10 @@
 // masks by name, and refusals that name what has no partner.
 namespace ssam::inline SSAM_ABI::detail {
 
-using Path = std::filesystem::path;
+using FilePath = std::filesystem::path;
 
 /// The extension of a file in small letters: ".png".
-inline std::string extension_of(const Path& file) {
+inline std::string extension_of(const FilePath& file) {
   std::string extension = file.extension().string();
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
@@ -28,8 +28,8 @@ inline std::string extension_of(const Path& file) {
 }
 
 /// All files below a folder, sorted; those whose names begin with a dot are nobody's data. Throws IoError.
-inline std::vector<Path> files_below(const Path& folder) {
-  std::vector<Path> files;
+inline std::vector<FilePath> files_below(const FilePath& folder) {
+  std::vector<FilePath> files;
   std::error_code failure;
   const auto options = std::filesystem::directory_options::follow_directory_symlink;
   for (auto entry = std::filesystem::recursive_directory_iterator(folder, options, failure);
@@ -51,11 +51,11 @@ inline std::vector<Path> files_below(const Path& folder) {
 
 /// All pictures below a folder, sorted. Throws IoError, and FormatError for pictures that cannot be read: they would be
 /// left out unnoticed.
-inline std::vector<Path> pictures_below(const Path& folder) {
+inline std::vector<FilePath> pictures_below(const FilePath& folder) {
   static const std::set<std::string> readable{".png", ".jpg", ".jpeg", ".bmp"};
   static const std::set<std::string> pictures{".tif", ".tiff", ".gif", ".webp", ".jp2", ".ppm", ".pgm", ".npy", ".npz"};
-  std::vector<Path> found;
-  for (const Path& file : files_below(folder)) {
+  std::vector<FilePath> found;
+  for (const FilePath& file : files_below(folder)) {
     const std::string extension = extension_of(file);
     if (readable.count(extension) > 0) found.push_back(file);
     if (pictures.count(extension) == 0) continue;
@@ -83,12 +83,12 @@ inline std::optional<Split> split_named(const std::string& name) {
 }
 
 /// The folder of a file below `root`, "patient 3/series 1"; "" directly in it.
-inline std::string folder_below(const Path& file, const Path& root) {
+inline std::string folder_below(const FilePath& file, const FilePath& root) {
   return file.lexically_relative(root).parent_path().generic_string();
 }
 
 /// "12 images have no mask": where, which, and what to do. Nothing where `names` is empty.
-inline void refuse_those(const std::vector<std::string>& names, const std::string& what, const Path& where,
+inline void refuse_those(const std::vector<std::string>& names, const std::string& what, const FilePath& where,
                          const std::string& advice) {
   if (names.empty()) return;
   std::string list;
@@ -100,9 +100,9 @@ inline void refuse_those(const std::vector<std::string>& names, const std::strin
 
 /// Files by their path below `root` without the extension: "patient 3/slice 17". Throws FormatError for two of one
 /// name.
-inline std::map<std::string, Path> by_stem(const std::vector<Path>& files, const Path& root) {
-  std::map<std::string, Path> found;
-  for (const Path& file : files) {
+inline std::map<std::string, FilePath> by_stem(const std::vector<FilePath>& files, const FilePath& root) {
+  std::map<std::string, FilePath> found;
+  for (const FilePath& file : files) {
     const std::string stem = file.lexically_relative(root).replace_extension().generic_string();
     const auto [known, added] = found.emplace(stem, file);
     if (added) continue;
@@ -115,8 +115,8 @@ inline std::map<std::string, Path> by_stem(const std::vector<Path>& files, const
 }
 
 /// The same path below another folder, without the extension.
-inline std::vector<std::string> keys_without(const std::map<std::string, Path>& files,
-                                             const std::map<std::string, Path>& partners) {
+inline std::vector<std::string> keys_without(const std::map<std::string, FilePath>& files,
+                                             const std::map<std::string, FilePath>& partners) {
   std::vector<std::string> missing;
   for (const auto& [stem, file] : files) {
     if (partners.count(stem) == 0) missing.push_back(stem);
@@ -125,8 +125,8 @@ inline std::vector<std::string> keys_without(const std::map<std::string, Path>& 
 }
 
 /// Images and masks of one folder each that have the same names; anything without a partner is refused.
-inline void require_pairs(const std::map<std::string, Path>& images, const std::map<std::string, Path>& masks,
-                          const Path& image_folder, const Path& mask_folder) {
+inline void require_pairs(const std::map<std::string, FilePath>& images, const std::map<std::string, FilePath>& masks,
+                          const FilePath& image_folder, const FilePath& mask_folder) {
   refuse_those(keys_without(images, masks), "images have no mask", image_folder,
                "a mask has its image's name; add what is missing to " + mask_folder.string() +
                    ", all background where nothing is to be seen");
@@ -136,18 +136,18 @@ inline void require_pairs(const std::map<std::string, Path>& images, const std::
 /// The part of a folder that belongs to a split: the folder itself as training pictures, or its subfolders train, val
 /// and test.
 struct SplitFolder {
-  Path folder;
+  FilePath folder;
   Split split = Split::train;
 };
 
 /// Subfolders named after splits that hold `content`; else the folder itself.
-inline std::vector<SplitFolder> split_folders(const Path& folder, const std::string& content) {
+inline std::vector<SplitFolder> split_folders(const FilePath& folder, const std::string& content) {
   std::vector<SplitFolder> found;
   std::error_code failure;
-  std::vector<Path> entries;
+  std::vector<FilePath> entries;
   for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) entries.push_back(entry.path());
   std::sort(entries.begin(), entries.end());
-  for (const Path& entry : entries) {
+  for (const FilePath& entry : entries) {
     const auto split = split_named(entry.filename().string());
     if (split && std::filesystem::is_directory(entry / content, failure)) found.push_back({entry, *split});
   }
@@ -156,7 +156,7 @@ inline std::vector<SplitFolder> split_folders(const Path& folder, const std::str
 }
 
 /// What every layout's manifest keeps: at least one item, and each image once. Throws IoError, FormatError.
-inline Manifest finish_layout(Manifest manifest, const Path& place, const std::string& expected) {
+inline Manifest finish_layout(Manifest manifest, const FilePath& place, const std::string& expected) {
   manifest.file = place;
   if (manifest.items.empty() || manifest.labels.empty()) {
     throw IoError(ErrorText{
@@ -165,7 +165,7 @@ inline Manifest finish_layout(Manifest manifest, const Path& place, const std::s
         .expected = expected,
         .advice = "check the path"});
   }
-  std::set<Path> seen;
+  std::set<FilePath> seen;
   for (const ManifestItem& item : manifest.items) {
     if (seen.insert(item.image.lexically_normal()).second) continue;
     throw FormatError(ErrorText{

@@ -9,7 +9,7 @@ namespace ssam::inline SSAM_ABI {
 namespace detail {
 
 /// The folders directly in `folder`, sorted by name.
-inline std::vector<std::string> subfolders(const Path& folder) {
+inline std::vector<std::string> subfolders(const FilePath& folder) {
   std::vector<std::string> names;
   std::error_code failure;
   for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) {
@@ -22,7 +22,7 @@ inline std::vector<std::string> subfolders(const Path& folder) {
 
 /// The pictures of one split. A label has a mask where its folder has a picture of the image's name.
 inline void add_folders(const SplitFolder& part, Manifest& manifest) {
-  const Path images = part.folder / "images", masks = part.folder / "masks";
+  const FilePath images = part.folder / "images", masks = part.folder / "masks";
   const auto image_of = by_stem(pictures_below(images), images);
   std::vector<std::string> loose;
   std::error_code failure;
@@ -35,7 +35,7 @@ inline void add_folders(const SplitFolder& part, Manifest& manifest) {
       loose, "files in masks/ are in no label's folder", masks,
       "put each label's masks into a folder of its name, masks/Liver/a.png; where one mask holds all labels by "
       "value, the layout is indexed");
-  std::map<std::string, std::map<std::string, Path>> masks_of;
+  std::map<std::string, std::map<std::string, FilePath>> masks_of;
   for (const std::string& label : manifest.labels) {
     if (!std::filesystem::is_directory(masks / label, failure)) continue;
     masks_of[label] = by_stem(pictures_below(masks / label), masks / label);
@@ -48,7 +48,7 @@ inline void add_folders(const SplitFolder& part, Manifest& manifest) {
     bool any = false;
     for (const std::string& label : manifest.labels) {
       const auto found = masks_of[label].find(stem);
-      item.masks.push_back(found == masks_of[label].end() ? Path() : found->second);
+      item.masks.push_back(found == masks_of[label].end() ? FilePath() : found->second);
       any = any || !item.masks.back().empty();
     }
     blank += any ? 0 : 1;

@@ -11,13 +11,13 @@ namespace ssam::inline SSAM_ABI {
 /// image validates. Groups: none, the patients are not published. Throws IoError for what has no partner.
 inline Manifest load_glas(const std::filesystem::path& folder) {
   const std::string ending = "_anno";
-  std::vector<detail::Path> images, masks;
-  for (const detail::Path& file : detail::pictures_below(folder)) {
+  std::vector<detail::FilePath> images, masks;
+  for (const detail::FilePath& file : detail::pictures_below(folder)) {
     const std::string stem = file.stem().string();
     const bool ours = stem.starts_with("train_") || stem.starts_with("testA_") || stem.starts_with("testB_");
     if (ours) (stem.ends_with(ending) ? masks : images).push_back(file);
   }
-  std::map<std::string, detail::Path> mask_of;
+  std::map<std::string, detail::FilePath> mask_of;
   for (const auto& [stem, mask] : detail::by_stem(masks, folder)) {
     mask_of.emplace(stem.substr(0, stem.size() - ending.size()), mask);
   }

@@ -10,7 +10,7 @@ namespace ssam::inline SSAM_ABI {
 namespace detail {
 
 /// The first of these that is in `folder`; an empty path where none is.
-inline Path first_there(const Path& folder, const std::vector<std::string>& names) {
+inline FilePath first_there(const FilePath& folder, const std::vector<std::string>& names) {
   std::error_code failure;
   for (const std::string& name : names) {
     if (std::filesystem::exists(folder / name, failure)) return folder / name;
@@ -19,7 +19,7 @@ inline Path first_there(const Path& folder, const std::vector<std::string>& name
 }
 
 /// Lines of a text file without spaces at their ends; empty ones at the end are none.
-inline std::vector<std::string> lines_of(const Path& path) {
+inline std::vector<std::string> lines_of(const FilePath& path) {
   std::vector<std::string> lines;
   std::stringstream text(read_file(path, std::size_t{16} << 20));
   for (std::string line; std::getline(text, line);) {
@@ -33,7 +33,7 @@ inline std::vector<std::string> lines_of(const Path& path) {
 
 /// Labels and values from the file of classes: line by line the names of the values 0, 1, 2, ..., of which 0 is the
 /// background.
-inline void read_classes(const Path& path, Manifest& manifest) {
+inline void read_classes(const FilePath& path, Manifest& manifest) {
   const auto refuse = [&](const std::string& what, const std::string& found, const std::string& advice) {
     throw FormatError(ErrorText{.what = what, .where = path.string(), .found = found, .advice = advice});
   };
@@ -58,10 +58,10 @@ inline void read_classes(const Path& path, Manifest& manifest) {
 
 /// The splits of VOC's lists, ImageSets/Segmentation/train.txt, val.txt and test.txt: names of images by line. Nothing
 /// where there are no lists.
-inline std::map<std::string, Split> listed_splits(const Path& folder) {
+inline std::map<std::string, Split> listed_splits(const FilePath& folder) {
   std::map<std::string, Split> splits;
   for (const Split split : {Split::train, Split::val, Split::test}) {
-    const Path list = folder / "ImageSets" / "Segmentation" / (to_string(split) + ".txt");
+    const FilePath list = folder / "ImageSets" / "Segmentation" / (to_string(split) + ".txt");
     std::error_code failure;
     if (!std::filesystem::exists(list, failure)) continue;
     for (const std::string& name : lines_of(list)) {
@@ -86,7 +86,7 @@ inline std::map<std::string, Split> listed_splits(const Path& folder) {
 inline Manifest load_indexed(const std::filesystem::path& folder) {
   Manifest manifest;
   manifest.coding = MaskCoding::values;
-  const detail::Path classes = detail::first_there(folder, {"classes.txt", "class_names.txt"});
+  const detail::FilePath classes = detail::first_there(folder, {"classes.txt", "class_names.txt"});
   if (classes.empty()) {
     throw IoError(
         ErrorText{.what = "the file of classes is not there",
@@ -99,8 +99,8 @@ inline Manifest load_indexed(const std::filesystem::path& folder) {
   Index unlisted = 0;
   std::set<std::string> found;
   for (const detail::SplitFolder& part : detail::split_folders(folder, "images")) {
-    const detail::Path images = detail::first_there(part.folder, {"images", "JPEGImages"});
-    const detail::Path masks = detail::first_there(part.folder, {"masks", "SegmentationClass"});
+    const detail::FilePath images = detail::first_there(part.folder, {"images", "JPEGImages"});
+    const detail::FilePath masks = detail::first_there(part.folder, {"masks", "SegmentationClass"});
     if (images.empty() || masks.empty()) break;
     auto image_of = detail::by_stem(detail::pictures_below(images), images);
     const auto mask_of = detail::by_stem(detail::pictures_below(masks), masks);

@@ -53,7 +53,7 @@ inline std::vector<double> labelme_outline(const nlohmann::json& shape, const st
 }
 
 /// One annotation file. Labels are numbered as they come.
-inline void add_labelme(const Path& path, const Path& root, Manifest& manifest, Index& ignored) {
+inline void add_labelme(const FilePath& path, const FilePath& root, Manifest& manifest, Index& ignored) {
   const std::string where = path.string();
   const nlohmann::json file = parse_json(read_file(path, std::size_t{256} << 20), where);
   if (!file.is_object() || !file.contains("shapes") || !file["shapes"].is_array() || !file.contains("imagePath") ||
@@ -67,7 +67,7 @@ inline void add_labelme(const Path& path, const Path& root, Manifest& manifest, 
   std::replace(name.begin(), name.end(), '\\', '/');
   ManifestItem item{.group = folder_below(path, root)};
   std::error_code failure;
-  for (const Path& place : {path.parent_path() / name, path.parent_path() / Path(name).filename()}) {
+  for (const FilePath& place : {path.parent_path() / name, path.parent_path() / FilePath(name).filename()}) {
     if (item.image.empty() && std::filesystem::is_regular_file(place, failure)) item.image = place;
   }
   if (item.image.empty()) {
@@ -76,7 +76,7 @@ inline void add_labelme(const Path& path, const Path& root, Manifest& manifest, 
                             .expected = name,
                             .advice = "put it beside the annotation; a copy inside it (imageData) is not read"});
   }
-  const Path below = path.lexically_relative(root);
+  const FilePath below = path.lexically_relative(root);
   if (const auto split = split_named(below.begin()->string())) item.split = *split;
   const nlohmann::json height = file.value("imageHeight", nlohmann::json()),
                        width = file.value("imageWidth", nlohmann::json());
@@ -128,14 +128,15 @@ inline Manifest load_labelme(const std::filesystem::path& folder) {
   Manifest manifest;
   manifest.coding = MaskCoding::shapes;
   Index ignored = 0;
-  for (const detail::Path& file : detail::files_below(folder)) {
+  for (const detail::FilePath& file : detail::files_below(folder)) {
     if (detail::extension_of(file) == ".json") detail::add_labelme(file, folder, manifest, ignored);
   }
   detail::sort_labels(manifest);
-  std::set<detail::Path> annotated;
+  std::set<detail::FilePath> annotated;
   for (const ManifestItem& item : manifest.items) annotated.insert(item.image.lexically_normal());
   Index left = 0;
-  for (const detail::Path& file : detail::pictures_below(folder)) left += annotated.count(file.lexically_normal()) == 0;
+  for (const detail::FilePath& file : detail::pictures_below(folder))
+    left += annotated.count(file.lexically_normal()) == 0;
   if (left > 0) {
     manifest.notes.push_back(std::to_string(left) + " pictures have no annotation file and are left out");
   }

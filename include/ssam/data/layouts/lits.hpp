@@ -12,7 +12,7 @@ namespace detail {
 /// A table with a header, cells separated by commas and perhaps in quotes.
 class CsvTable {
  public:
-  explicit CsvTable(const Path& path) : name_(path.string()) {
+  explicit CsvTable(const FilePath& path) : name_(path.string()) {
     std::stringstream text(read_file(path, std::size_t{256} << 20));
     for (std::string line; std::getline(text, line);) {
       if (line.find_first_not_of("\r \t") == std::string::npos) continue;
@@ -54,11 +54,11 @@ class CsvTable {
 /// Files by name: the folders that the tables name are those of another machine.
 class FilesByName {
  public:
-  explicit FilesByName(const Path& folder) : folder_(folder) {
-    for (const Path& file : files_below(folder)) files_.emplace(file.filename().string(), file);
+  explicit FilesByName(const FilePath& folder) : folder_(folder) {
+    for (const FilePath& file : files_below(folder)) files_.emplace(file.filename().string(), file);
   }
 
-  const Path& find(const std::string& name, const Path& table) const {
+  const FilePath& find(const std::string& name, const FilePath& table) const {
     const auto [first, last] = files_.equal_range(name);
     if (first == last) {
       throw IoError(ErrorText{.what = "a file of the table is not there",
@@ -73,8 +73,8 @@ class FilesByName {
   }
 
  private:
-  Path folder_;
-  std::multimap<std::string, Path> files_;
+  FilePath folder_;
+  std::multimap<std::string, FilePath> files_;
 };
 
 }  // namespace detail
@@ -89,17 +89,19 @@ inline Manifest load_lits(const std::filesystem::path& folder) {
   const detail::FilesByName files(folder / "dataset_6");
   std::error_code failure;
   for (const Split table : {Split::train, Split::test}) {
-    const detail::Path csv = folder / ("lits_" + to_string(table) + ".csv");
+    const detail::FilePath csv = folder / ("lits_" + to_string(table) + ".csv");
     if (table == Split::test && !std::filesystem::exists(csv, failure)) continue;
     const detail::CsvTable lines(csv);
     for (std::size_t row = 0; row < lines.rows(); ++row) {
-      const auto name = [&](const char* column) { return detail::Path(lines.cell(row, column)).filename().string(); };
+      const auto name = [&](const char* column) {
+        return detail::FilePath(lines.cell(row, column)).filename().string();
+      };
       const std::string image = name("filepath");
       const int volume = detail::number_in(image);
       ManifestItem item{.image = files.find(image, csv), .split = table};
       for (const char* column : {"liver_maskpath", "tumor_maskpath"}) {
         const std::string mask = name(column);
-        item.masks.push_back(mask.empty() || mask == "empty" ? detail::Path() : files.find(mask, csv));
+        item.masks.push_back(mask.empty() || mask == "empty" ? detail::FilePath() : files.find(mask, csv));
       }
       if (volume >= 0) item.group = "volume " + std::to_string(volume);
       if (table == Split::train && volume % 10 == 9) item.split = Split::val;

@@ -12,7 +12,7 @@ namespace detail {
 inline std::string recording_of(const std::string& stem) { return stem.substr(0, stem.find_first_of("0123456789")); }
 
 /// The frames of one of the two parts, a folder with images/ and annotations/.
-inline void add_ultrasound(const Path& part, Manifest& manifest) {
+inline void add_ultrasound(const FilePath& part, Manifest& manifest) {
   const auto images = by_stem(pictures_below(part / "images"), part / "images");
   const auto masks = by_stem(pictures_below(part / "annotations"), part / "annotations");
   require_pairs(images, masks, part / "images", part / "annotations");
