@@ -55,6 +55,19 @@ std::string presence_table(const Manifest& manifest, const ManifestReport& repor
   return table.text();
 }
 
+void print_report(const DataVerb& options, const Manifest& manifest, const ManifestReport& report) {
+  std::printf("%s: images that show each label\n\n%s", options.data.data.c_str(),
+              presence_table(manifest, report).c_str());
+  if (report.far_off_pixels > 0) {
+    std::printf("\n%s pixels of colour masks are far from every colour (smooth edges); the nearest one counts\n",
+                with_commas(report.far_off_pixels).c_str());
+  }
+  print_lines(report.problems, "broken");
+  print_lines(report.suspects, "to look at");
+  print_lines(report.warnings, "warnings");
+  if (report.problems.empty()) std::printf("\nEvery file was read: the data set can be used.\n");
+}
+
 int check(const DataVerb& options) {
   const Manifest manifest = open_data(options.data);
   const ManifestReport report = inspect(options, manifest);
@@ -62,22 +75,21 @@ int check(const DataVerb& options) {
   if (options.json) {
     print_json({{"data", printable(options.data.data)},
                 {"images", {{"train", report.items[0]}, {"val", report.items[1]}, {"test", report.items[2]}}},
+                {"far_off_pixels", report.far_off_pixels},
                 {"problems", lines_json(report.problems)},
                 {"suspects", lines_json(report.suspects)},
                 {"warnings", lines_json(report.warnings)},
                 {"notes", lines_json(manifest.notes)},
                 {"usable", !broken}});
-    return broken ? 1 : 0;
+  } else {
+    print_report(options, manifest, report);
   }
-  std::printf("%s: images that show each label\n\n%s", options.data.data.c_str(),
-              presence_table(manifest, report).c_str());
-  print_lines(report.problems, "broken");
-  print_lines(report.suspects, "to look at");
-  print_lines(report.warnings, "warnings");
-  std::printf("\n%s\n", broken ? "The data set cannot be used." : "Every file was read: the data set can be used.");
-  return broken ? 1 : 0;
+  if (!broken) return 0;
+  throw ConfigError(
+      ErrorText{.what = "the data set cannot be used: " + std::to_string(report.problems.size()) +
+                        (report.problems.size() == 1 ? " problem, listed above" : " problems, listed above"),
+                .where = options.data.data});
 }
-
 /// A share as "12.3 %"; "-" of nothing.
 std::string as_share(double part, Index whole) {
   return whole == 0 ? "-" : as_decimal(100 * part / static_cast<double>(whole), 2) + " %";
@@ -202,11 +214,11 @@ int convert(const DataVerb& options) {
 }
 
 CLI::App* add_verb(Program& program, CLI::App& data, const std::shared_ptr<DataVerb>& options, const char* name,
-                   const char* help, int (*run)(const DataVerb&)) {
+                   const char* help, int (*run)(const DataVerb&), const std::string& example = {}) {
   CLI::App* verb = data.add_subcommand(name, help);
   add_data_options(*verb, options->data);
   add_json(*verb, options->json);
-  verb->footer(data_help());
+  verb->footer(data_help() + "Example:\n  ssam data " + name + " --data folders:abdomen" + example);
   verb->callback([&program, options, run] { program.run = [options, run] { return run(*options); }; });
   return verb;
 }
@@ -226,11 +238,12 @@ void add_data(Program& program) {
             4096)
       ->default_str("");
   add_verb(program, *data, options, "stats", "Per label and split: how often it is there and how large; sizes", stats);
-  verb = add_verb(program, *data, options, "preview", "Draw a contact sheet of images with their masks", preview);
+  verb = add_verb(program, *data, options, "preview", "Draw a contact sheet of images with their masks", preview,
+                  " --out sheet.png");
   verb->add_option("--out", options->out, "The picture to write")->required()->type_name("F.png");
   add_whole(*verb, "--images", options->images, "How many images, spread over the data set", 1, 1000);
   verb = add_verb(program, *data, options, "convert", "Write a manifest of any data set, with its splits or others",
-                  convert);
+                  convert, " --split-by folder --folds 5 --fold 1 --out fold_1.json");
   verb->add_option("--out", options->out, "The manifest to write; paths in it are relative to its folder")
       ->required()
       ->type_name("F.json");

@@ -148,10 +148,9 @@ class ManifestChecker {
   void check_codes(const ManifestItem& item, const UnknownCodes& unknown, Index pixels) {
     const bool colors = manifest_.coding == MaskCoding::colors;
     if (colors) report_.far_off_pixels += unknown.pixels;
-    if (colors && unknown.pixels > 0) {
-      report_.suspects.push_back(
-          item.mask.string() + ": " + std::to_string(unknown.pixels) +
-          " pixels are far from every colour, as edges drawn smoothly are; the nearest one counts");
+    if (colors && unknown.pixels > pixels / 1000) {
+      report_.suspects.push_back(item.mask.string() + ": " + std::to_string(unknown.pixels) +
+                                 " pixels far from every colour, given to the nearest");
     }
     const std::string file = item.mask.string() + ": ";
     if (unknown.most > (colors ? pixels / 100 : 0)) {

@@ -29,55 +29,88 @@ inline Mask shrink_mask(const Mask& mask, cv::Size size) {
   return small;
 }
 
-/// Writes `text` over the middle of the longest row of the mask, outlined so that it can be read on any ground.
-inline void write_on(Image& image, const Mask& mask, const std::string& text, const Color& color) {
-  cv::Point place(0, 0);
-  Index longest = 0;
-  for (Index y = 0; y < mask.height; ++y) {
-    Index run = 0;
-    for (Index x = 0; x < mask.width; ++x) {
-      run = mask.at(y, x) != 0 ? run + 1 : 0;
-      if (run <= longest) continue;
-      longest = run;
-      place = {static_cast<int>(x - run / 2), static_cast<int>(y)};
-    }
+/// Writes the names of labels on a picture, each on its mask and none on another.
+class MaskNames {
+ public:
+  explicit MaskNames(Image& image) : image_(image) {}
+
+  /// Over the middle of the longest row of the mask, or below a mask that is smaller than its name.
+  void write(const Mask& mask, const std::string& text, const Color& color) {
+    int base = 0;
+    const cv::Size size = cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX, scale, 1, &base);
+    const cv::Rect place = free_place(anchor(mask, size), {size.width, size.height + base});
+    taken_.push_back(place);
+    const cv::Point left(place.x, place.y + size.height);
+    cv::Mat canvas = as_mat(image_);
+    cv::putText(canvas, text, left, cv::FONT_HERSHEY_SIMPLEX, scale, cv::Scalar(0, 0, 0), 3, cv::LINE_AA);
+    const cv::Scalar light(128 + color[0] / 2, 128 + color[1] / 2, 128 + color[2] / 2);
+    cv::putText(canvas, text, left, cv::FONT_HERSHEY_SIMPLEX, scale, light, 1, cv::LINE_AA);
   }
-  constexpr double scale = 0.42;
-  int base = 0;
-  const cv::Size size = cv::getTextSize(text, cv::FONT_HERSHEY_SIMPLEX, scale, 1, &base);
-  const int right = static_cast<int>(image.width) - size.width - 2, bottom = static_cast<int>(image.height) - base - 1;
-  const cv::Point left(std::max(2, std::min(place.x - size.width / 2, right)),
-                       std::max(size.height + 1, std::min(place.y + size.height / 2, bottom)));
-  cv::Mat canvas = as_mat(image);
-  cv::putText(canvas, text, left, cv::FONT_HERSHEY_SIMPLEX, scale, cv::Scalar(0, 0, 0), 3, cv::LINE_AA);
-  // A light tone of the label's colour.
-  const cv::Scalar tone(128 + color[0] / 2, 128 + color[1] / 2, 128 + color[2] / 2);
-  cv::putText(canvas, text, left, cv::FONT_HERSHEY_SIMPLEX, scale, tone, 1, cv::LINE_AA);
-}
+
+ private:
+  static constexpr double scale = 0.42;
+
+  /// The middle of the text.
+  static cv::Point anchor(const Mask& mask, cv::Size text) {
+    Index longest = 0, middle = 0, row = 0, bottom = 0;
+    for (Index y = 0; y < mask.height; ++y) {
+      Index run = 0;
+      for (Index x = 0; x < mask.width; ++x) {
+        run = mask.at(y, x) != 0 ? run + 1 : 0;
+        if (run > 0) bottom = y;
+        if (run <= longest) continue;
+        longest = run;
+        middle = x - run / 2;
+        row = y;
+      }
+    }
+    return {static_cast<int>(middle), static_cast<int>(longest < text.width ? bottom + text.height : row)};
+  }
+
+  /// The nearest place above or below the wanted one that no other name has; the wanted one where all is full.
+  cv::Rect free_place(cv::Point middle, cv::Size size) const {
+    const auto at = [&](int y) {
+      const int right = static_cast<int>(image_.width) - size.width - 1;
+      const int low = static_cast<int>(image_.height) - size.height - 1;
+      return cv::Rect(cv::Point(std::max(1, std::min(middle.x - size.width / 2, right)),
+                                std::max(1, std::min(y - size.height / 2, low))),
+                      size);
+    };
+    for (int step = 0; step < 2 * static_cast<int>(image_.height); ++step) {
+      const cv::Rect place = at(middle.y + (step % 2 == 0 ? step / 2 : -(step + 1) / 2));
+      const auto overlaps = [&](const cv::Rect& other) { return (place & other).area() > 0; };
+      if (std::none_of(taken_.begin(), taken_.end(), overlaps)) return place;
+    }
+    return at(middle.y);
+  }
+
+  Image& image_;
+  std::vector<cv::Rect> taken_;
+};
 
 }  // namespace detail
 
-/// A picture of `item`, its longer side `side` pixels at most, with the masks of all its labels drawn over it and their
-/// names. `manifest` names the labels. Throws as load_image() and load_label_masks().
+/// A picture of `item`, its longer side brought to `side` pixels, with the masks of all its labels drawn over it and
+/// their names. `manifest` names the labels. Throws as load_image() and load_label_masks().
 inline Image preview_item(const Manifest& manifest, const ManifestItem& item, Index side) {
   ImageNotes notes;
   const Image image = load_image(item.image, {}, &notes);
   const LabelMasks masks = load_label_masks(manifest, item, {image.height, image.width}, notes.orientation);
-  const double factor =
-      std::min(1.0, static_cast<double>(side) / static_cast<double>(std::max(image.height, image.width)));
+  const double factor = static_cast<double>(side) / static_cast<double>(std::max(image.height, image.width));
   const auto scaled = [&](Index extent) { return std::max(1, cvRound(factor * static_cast<double>(extent))); };
   const cv::Size size(scaled(image.width), scaled(image.height));
   Image small(size.height, size.width);
   cv::Mat target = detail::as_mat(small);
-  cv::resize(detail::as_mat(image), target, size, 0, 0, cv::INTER_AREA);
+  cv::resize(detail::as_mat(image), target, size, 0, 0, factor < 1 ? cv::INTER_AREA : cv::INTER_LINEAR);
   std::vector<std::pair<Index, Mask>> drawn;
   for (Index k = 0; k < static_cast<Index>(manifest.labels.size()); ++k) {
     if (!masks.present(k)) continue;
     drawn.emplace_back(k, detail::shrink_mask(masks.binary(k), size));
     small = overlay(small, drawn.back().second, label_color(k));
   }
+  detail::MaskNames names(small);
   for (const auto& [k, mask] : drawn) {
-    detail::write_on(small, mask, manifest.labels[static_cast<std::size_t>(k)], label_color(k));
+    names.write(mask, manifest.labels[static_cast<std::size_t>(k)], label_color(k));
   }
   return small;
 }

@@ -50,7 +50,7 @@ inline Manifest split_by_group(Manifest manifest, Index folds, Index fold, std::
   std::vector<std::vector<std::size_t>> groups = detail::items_by_group(manifest);
   if (static_cast<Index>(groups.size()) < folds) {
     refuse("fewer groups than folds", std::to_string(folds) + " groups at least", std::to_string(groups.size()),
-           "choose fewer folds");
+           groups.size() < 2 ? "images of the split test are not divided" : "choose fewer folds");
   }
   std::set<std::string> tested;
   for (const ManifestItem& item : manifest.items) {

@@ -73,12 +73,12 @@ inline Manifest load_chestxdet(const std::filesystem::path& folder) {
   for (const detail::FilePath& file : detail::pictures_below(folder)) pictures.emplace(file.filename().string(), file);
   std::vector<std::string> missing;
   std::error_code failure;
-  bool any = false;
   for (const Split split : {Split::train, Split::test}) {
     const detail::FilePath path = folder / ("ChestX_Det_" + to_string(split) + ".json");
     if (!std::filesystem::exists(path, failure)) continue;
-    any = true;
     const nlohmann::json list = parse_json(read_file(path, std::size_t{256} << 20), path.string());
+    if (split == Split::train)
+      manifest.notes = {"ChestX-Det publishes no validation pictures: every tenth training entry validates"};
     if (!list.is_array())
       throw FormatError(ErrorText{.what = "a list of pictures was expected", .where = path.string()});
     for (std::size_t i = 0; i < list.size(); ++i) {
@@ -99,7 +99,6 @@ inline Manifest load_chestxdet(const std::filesystem::path& folder) {
   }
   detail::refuse_those(missing, "pictures of the lists are not there", folder,
                        "put the published pictures anywhere below this folder, under their names");
-  if (any) manifest.notes = {"ChestX-Det publishes no validation pictures: every tenth training entry validates"};
   return detail::finish_layout(std::move(manifest), folder, "ChestX_Det_train.json, ChestX_Det_test.json and pictures");
 }
 
