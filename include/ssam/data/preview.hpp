@@ -115,7 +115,8 @@ inline Image preview_item(const Manifest& manifest, const ManifestItem& item, In
   return small;
 }
 
-/// A contact sheet of up to `count` pictures of `manifest`, spread evenly over its items, as preview_item() draws them.
+/// A contact sheet of up to `count` pictures of `manifest`, spread evenly over its items, as preview_item() draws them
+/// with `side`.
 /// Throws as preview_item().
 inline Image preview_sheet(const Manifest& manifest, Index count, Index side = 320) {
   const auto items = static_cast<Index>(manifest.items.size());
