@@ -31,7 +31,7 @@ struct MaskShape {
 };
 
 /// The farthest that a corner of a polygon may lie from the picture's origin in x or y, in pixels.
-inline constexpr double max_polygon_coordinate = 1e5;
+inline constexpr double max_polygon_coordinate = 1 << 20;
 
 /// Throws FormatError unless `polygon` has x and y of three corners at least, all finite and not absurdly far away.
 /// `where` is its place in messages.

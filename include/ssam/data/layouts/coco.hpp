@@ -79,9 +79,8 @@ class CocoReader {
       if (item.image.empty()) missing.push_back(name);
       item.group = FilePath(name).parent_path().generic_string();
       item.shapes.resize(manifest_.labels.size());
-      nlohmann::json size{0, 0};
-      for (const std::size_t side : {0, 1})
-        size[side] = list[i].value(side == 0 ? "height" : "width", nlohmann::json());
+      const nlohmann::json size =
+          nlohmann::json::array({list[i].value("height", nlohmann::json()), list[i].value("width", nlohmann::json())});
       item.shapes_size = read_size(size, where + ", height and width");
       manifest_.items.push_back(std::move(item));
     }

@@ -114,7 +114,7 @@ inline std::map<std::string, FilePath> by_stem(const std::vector<FilePath>& file
   return found;
 }
 
-/// The same path below another folder, without the extension.
+/// Those of `files` that have no partner.
 inline std::vector<std::string> keys_without(const std::map<std::string, FilePath>& files,
                                              const std::map<std::string, FilePath>& partners) {
   std::vector<std::string> missing;
@@ -122,6 +122,13 @@ inline std::vector<std::string> keys_without(const std::map<std::string, FilePat
     if (partners.count(stem) == 0) missing.push_back(stem);
   }
   return missing;
+}
+
+/// Those of `files` that have a partner.
+inline std::map<std::string, FilePath> only_of(std::map<std::string, FilePath> files,
+                                               const std::map<std::string, FilePath>& partners) {
+  for (const std::string& stem : keys_without(files, partners)) files.erase(stem);
+  return files;
 }
 
 /// Images and masks of one folder each that have the same names; anything without a partner is refused.

@@ -12,10 +12,15 @@ namespace ssam::inline SSAM_ABI {
 inline Manifest load_glas(const std::filesystem::path& folder) {
   const std::string ending = "_anno";
   std::vector<detail::FilePath> images, masks;
+  Index others = 0;
   for (const detail::FilePath& file : detail::pictures_below(folder)) {
     const std::string stem = file.stem().string();
     const bool ours = stem.starts_with("train_") || stem.starts_with("testA_") || stem.starts_with("testB_");
-    if (ours) (stem.ends_with(ending) ? masks : images).push_back(file);
+    if (ours) {
+      (stem.ends_with(ending) ? masks : images).push_back(file);
+    } else {
+      ++others;
+    }
   }
   std::map<std::string, detail::FilePath> mask_of;
   for (const auto& [stem, mask] : detail::by_stem(masks, folder)) {
@@ -38,6 +43,7 @@ inline Manifest load_glas(const std::filesystem::path& folder) {
     manifest.items.push_back(std::move(item));
   }
   manifest.notes = {"GlaS publishes no validation images: every fifth training image validates"};
+  if (others > 0) manifest.notes.push_back(std::to_string(others) + " pictures have no name of GlaS and are left out");
   return detail::finish_layout(std::move(manifest), folder, "train_1.bmp and train_1_anno.bmp, ...");
 }
 

@@ -109,10 +109,8 @@ inline Manifest load_indexed(const std::filesystem::path& folder) {
       unlisted += listed ? 0 : 1;
       image = listed ? std::next(image) : image_of.erase(image);
     }
-    // Of a data set with lists only a part has masks, and masks beside them.
-    detail::refuse_those(detail::keys_without(image_of, mask_of), "images have no mask", images,
-                         "a mask has its image's name; add what is missing to " + masks.string());
-    if (lists.empty()) detail::require_pairs(image_of, mask_of, images, masks);
+    const bool all = lists.empty();  // with lists, masks of images in none of them may be there
+    detail::require_pairs(image_of, all ? mask_of : detail::only_of(mask_of, image_of), images, masks);
     for (const auto& [stem, image] : image_of) {
       found.insert(stem);
       manifest.items.push_back({.image = image,

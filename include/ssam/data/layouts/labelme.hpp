@@ -80,7 +80,8 @@ inline void add_labelme(const FilePath& path, const FilePath& root, Manifest& ma
   if (const auto split = split_named(below.begin()->string())) item.split = *split;
   const nlohmann::json height = file.value("imageHeight", nlohmann::json()),
                        width = file.value("imageWidth", nlohmann::json());
-  if (!height.is_null() && !width.is_null()) item.shapes_size = read_size({height, width}, where);
+  if (!height.is_null() && !width.is_null())
+    item.shapes_size = read_size(nlohmann::json::array({height, width}), where);
   for (std::size_t i = 0; i < file["shapes"].size(); ++i) {
     const nlohmann::json& shape = file["shapes"][i];
     const std::string place = where + ", shapes[" + std::to_string(i) + "]";

@@ -14,8 +14,11 @@ class CsvTable {
  public:
   explicit CsvTable(const FilePath& path) : name_(path.string()) {
     std::stringstream text(read_file(path, std::size_t{256} << 20));
+    std::size_t number = 0;
     for (std::string line; std::getline(text, line);) {
+      ++number;
       if (line.find_first_not_of("\r \t") == std::string::npos) continue;
+      if (!header_.empty()) lines_.push_back(number);
       (header_.empty() ? header_ : rows_.emplace_back()) = cells_of(line);
     }
   }
@@ -26,7 +29,7 @@ class CsvTable {
     const auto place = static_cast<std::size_t>(std::find(header_.begin(), header_.end(), column) - header_.begin());
     if (place < header_.size() && place < rows_[row].size()) return rows_[row][place];
     throw FormatError(ErrorText{.what = "a line has no column \"" + column + "\"",
-                                .where = name_ + ", line " + std::to_string(row + 2),
+                                .where = name_ + ", line " + std::to_string(lines_[row]),
                                 .advice = "the first line names the columns"});
   }
 
@@ -49,6 +52,7 @@ class CsvTable {
   std::string name_;
   std::vector<std::string> header_;
   std::vector<std::vector<std::string>> rows_;
+  std::vector<std::size_t> lines_;  ///< of the rows, as editors count
 };
 
 /// Files by name: the folders that the tables name are those of another machine.
