@@ -28,6 +28,8 @@ class Table {
     add(std::move(header));
   }
   void add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
+  /// How many, without the header.
+  std::size_t rows() const { return rows_.size() - 1; }
   /// The header, a rule below it, the rows.
   std::string text() const;
 

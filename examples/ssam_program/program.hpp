@@ -25,6 +25,7 @@ void add_init(Program& program);
 void add_embed(Program& program);
 void add_text(Program& program);
 void add_segment(Program& program);
+void add_data(Program& program);
 void add_train(Program& program);
 void add_eval(Program& program);
 void add_merge(Program& program);

@@ -15,9 +15,40 @@ std::vector<std::string> verb_names(const CLI::App& app) {
   return names;
 }
 
+/// The innermost one: of `ssam data check`, check.
 const CLI::App* chosen_verb(const CLI::App& app) {
-  const auto chosen = app.get_subcommands();
-  return chosen.empty() ? nullptr : chosen.front();
+  const CLI::App* verb = nullptr;
+  for (auto chosen = app.get_subcommands(); !chosen.empty(); chosen = verb->get_subcommands()) verb = chosen.front();
+  return verb;
+}
+
+/// "data check"
+std::string full_name(const CLI::App& verb) {
+  std::string name = verb.get_name();
+  for (const CLI::App* outer = verb.get_parent(); outer->get_parent() != nullptr; outer = outer->get_parent()) {
+    name.insert(0, outer->get_name() + " ");
+  }
+  return name;
+}
+
+/// Throws UsageError unless the word at `place` is a verb of `app`, or an option; and so on inside that verb.
+void require_verb(const CLI::App& app, const std::vector<std::string>& arguments, std::size_t place) {
+  const std::vector<std::string> verbs = verb_names(app);
+  if (verbs.empty()) return;
+  const std::string outer = app.get_parent() == nullptr ? "ssam" : "ssam " + full_name(app);
+  std::string list;
+  for (const std::string& verb : verbs) list += (list.empty() ? "" : ", ") + verb;
+  if (place >= arguments.size()) {
+    throw UsageError((place == 0 ? std::string("no verb is given") : outer + " needs a verb") + ": one of " + list +
+                     "; see " + outer + " --help");
+  }
+  const std::string& word = arguments[place];
+  if (word.starts_with("-")) return;
+  const auto inner = app.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == word; });
+  if (!inner.empty()) return require_verb(*inner.front(), arguments, place + 1);
+  const std::string near = closest_name(word, verbs);
+  throw UsageError((place == 0 ? std::string("there is no verb '") : outer + " has no verb '") + word + "'; " +
+                   (near.empty() ? "known are: " + list : "did you mean '" + near + "'?"));
 }
 
 std::vector<std::string> option_names(const CLI::App& verb) {
@@ -29,29 +60,21 @@ std::vector<std::string> option_names(const CLI::App& verb) {
 }
 
 std::string help_of(const CLI::App* verb) {
-  return "see ssam " + (verb == nullptr ? std::string() : verb->get_name() + " ") + "--help";
+  return "see ssam " + (verb == nullptr ? std::string() : full_name(*verb) + " ") + "--help";
 }
 
 }  // namespace
 
 std::vector<std::string> plain_arguments(const CLI::App& app, std::vector<std::string> arguments) {
-  const std::vector<std::string> verbs = verb_names(app);
-  const auto known = [&](const std::string& name) {
-    return std::find(verbs.begin(), verbs.end(), name) != verbs.end();
-  };
-  std::string list;
-  for (const std::string& verb : verbs) list += (list.empty() ? "" : ", ") + verb;
-  if (arguments.empty()) throw UsageError("no verb is given: one of " + list + "; see ssam --help");
-  if (arguments[0] == "help") {
+  if (!arguments.empty() && arguments[0] == "help") {
     arguments.erase(arguments.begin());
-    arguments.resize(std::min<std::size_t>(arguments.size(), 1));
+    const auto option =
+        std::find_if(arguments.begin(), arguments.end(), [](const auto& word) { return word.starts_with("-"); });
+    arguments.erase(option, arguments.end());
     arguments.push_back("--help");
   }
-  const std::string& first = arguments[0];
-  if (first.starts_with("-") || known(first)) return arguments;
-  const std::string near = closest_name(first, verbs);
-  throw UsageError("there is no verb '" + first + "'; " +
-                   (near.empty() ? "known are: " + list : "did you mean '" + near + "'?"));
+  require_verb(app, arguments, 0);
+  return arguments;
 }
 
 void check_values(const CLI::App& app) {
@@ -78,7 +101,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
   }
   const std::string option = extra.substr(0, extra.find('='));
   const std::string near = closest_name(option, option_names(verb == nullptr ? app : *verb));
-  return (verb == nullptr ? "ssam" : "ssam " + verb->get_name()) + " has no option " + option + "; " +
+  return (verb == nullptr ? "ssam" : "ssam " + full_name(*verb)) + " has no option " + option + "; " +
          (near.empty() ? help_of(verb) : "did you mean " + near + "?");
 }
 

@@ -7,6 +7,7 @@
 
 #include "arguments.hpp"
 #include "console.hpp"
+#include "data_options.hpp"
 #include "open_model.hpp"
 
 namespace ssam::cli {
@@ -16,7 +17,8 @@ namespace {
 struct EvalOptions {
   ModelOptions model;
   TextOptions text;
-  std::filesystem::path adapter, data;
+  DataOptions data;
+  std::filesystem::path adapter;
   std::string split;
   Index batch = 8;
   DeviceKind device = DeviceKind::cpu;
@@ -67,7 +69,7 @@ void check_labels(const Manifest& manifest, const std::vector<std::string>& trai
 
 int eval(const EvalOptions& options) {
   check_text_options(options.text);
-  const Manifest manifest = load_manifest(options.data);
+  const Manifest manifest = open_data(options.data);
   const Split split = choose_split(manifest, options.split);
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   if (!options.unseen_labels) check_labels(manifest, model.text.labels);
@@ -86,7 +88,7 @@ int eval(const EvalOptions& options) {
 
   const std::string recipe = model.adapter ? model.adapter->recipe : "none";
   if (options.json) {
-    nlohmann::ordered_json json{{"data", printable(options.data.string())},
+    nlohmann::ordered_json json{{"data", printable(options.data.data)},
                                 {"split", to_string(split)},
                                 {"recipe", recipe},
                                 {"device", to_string(options.device)},
@@ -99,8 +101,8 @@ int eval(const EvalOptions& options) {
     return 0;
   }
   std::printf("%s, split %s, %s images; adapter: %s; device: %s; text features: %s\n\n%sloss %s: %s\n",
-              options.data.string().c_str(), to_string(split).c_str(), with_commas(data.items()).c_str(),
-              recipe.c_str(), to_string(options.device), features.source().c_str(), scores.report.text().c_str(),
+              options.data.data.c_str(), to_string(split).c_str(), with_commas(data.items()).c_str(), recipe.c_str(),
+              to_string(options.device), features.source().c_str(), scores.report.text().c_str(),
               as_decimal(scores.loss(), 6).c_str(), evaluation_loss_definition);
   return 0;
 }
@@ -114,7 +116,7 @@ void add_eval(Program& program) {
   verb->add_option("--adapter", options->adapter,
                    "A trained adapter (best or last of a run); else the checkpoint alone")
       ->type_name("DIR");
-  verb->add_option("--data", options->data, "The data set: manifest.json")->required()->type_name("FILE");
+  add_data_options(*verb, options->data);
   verb->add_option("--split", options->split, "train, val or test; else test where there is one")
       ->check(CLI::IsMember(split_names()));
   add_text_options(*verb, options->text);
@@ -125,6 +127,7 @@ void add_eval(Program& program) {
   add_threads(*verb, options->threads);
   add_json(*verb, options->json);
   verb->footer(
+      data_help() +
       "Masks are compared at the size of the image on disk; a blank answer to an absent label counts 1. Example:\n"
       "  ssam eval --checkpoint sam_vit_b.pth --adapter run/best --data manifest.json");
   verb->callback([&program, options] { program.run = [options] { return eval(*options); }; });

@@ -2,12 +2,14 @@
 #include <fstream>
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/dataset.hpp>
+#include <ssam/data/open_data_set.hpp>
 #include <ssam/sam/adapter_info.hpp>
 #include <ssam/text/features.hpp>
 #include <ssam/train/trainer.hpp>
 
 #include "arguments.hpp"
 #include "console.hpp"
+#include "data_options.hpp"
 #include "open_model.hpp"
 #include "runner.hpp"
 
@@ -18,7 +20,8 @@ namespace {
 struct TrainArguments {
   ModelOptions model;
   TextOptions text;
-  std::filesystem::path data, out;
+  DataOptions data;
+  std::filesystem::path out;
   std::string recipe, rule = "paper", schedule = "constant", loss = "corrected", best_by = "loss";
   TrainOptions options;
   DeviceKind device = DeviceKind::cpu;
@@ -94,7 +97,7 @@ void check_out(const TrainArguments& arguments) {
   }
   check_files(outputs, {{"--checkpoint", arguments.model.checkpoint},
                         {"--config", arguments.model.config},
-                        {"--data", arguments.data},
+                        {"--data", parse_data_spec(arguments.data.data).path},
                         {"--features", arguments.text.features},
                         {"--clip", arguments.text.clip.weights},
                         {"--vocab", arguments.text.clip.vocabulary}});
@@ -117,14 +120,14 @@ void check_out(const TrainArguments& arguments) {
 }
 
 /// Opens every file of the data set before the run begins. Throws ConfigError with all that is wrong.
-void check_data(const std::filesystem::path& path, const Manifest& manifest, const SamConfig& config, std::FILE* log) {
+void check_data(const std::string& name, const Manifest& manifest, const SamConfig& config, std::FILE* log) {
   Progress progress("checking the data set");
   const ManifestReport report =
       check_manifest(manifest, {.image_size = config.image_size, .preparation = config.preparation},
                      [&](Index done, Index all) { progress.update(done, all); });
   progress.clear();
   warn_of(report);
-  std::fprintf(log, "data      %s: %s train, %s val, %s test images, %zu labels\n", path.string().c_str(),
+  std::fprintf(log, "data      %s: %s train, %s val, %s test images, %zu labels\n", name.c_str(),
                with_commas(report.items[0]).c_str(), with_commas(report.items[1]).c_str(),
                with_commas(report.items[2]).c_str(), manifest.labels.size());
 }
@@ -163,11 +166,11 @@ int train(TrainArguments arguments) {
   check_out(arguments);
   std::FILE* const log = arguments.json ? stderr : stdout;
 
-  const Manifest manifest = load_manifest(arguments.data);
+  const Manifest manifest = open_data(arguments.data);
   arguments.options.check(static_cast<Index>(manifest.labels.size()));
   SamCheckpoint checkpoint = open_checkpoint(arguments.model);
   const SamConfig config = checkpoint.config;
-  check_data(arguments.data, manifest, config, log);
+  check_data(arguments.data.data, manifest, config, log);
   const Counts counts = recipe.count(rule, config);
   const TextFeatures features = features_to_train(arguments.text, manifest.labels, config.text_dim, arguments.threads);
   const Dataset data(manifest, Split::train, config.image_size, config.preparation);
@@ -230,7 +233,7 @@ void add_train(Program& program) {
   TrainOptions& options = arguments->options;
   constexpr Index most = 1'000'000'000;  // products of two of these fit 64 bits
   add_model_options(*verb, arguments->model);
-  verb->add_option("--data", arguments->data, "The data set: manifest.json")->required()->type_name("FILE");
+  add_data_options(*verb, arguments->data);
   verb->add_option("--recipe", arguments->recipe, "What stands where and what is trained; see ssam params")
       ->required()
       ->type_name("NAME");
@@ -282,17 +285,12 @@ void add_train(Program& program) {
   add_threads(*verb, arguments->threads);
   add_json(*verb, arguments->json);
   verb->footer(
-      "The whole data set is checked before the first epoch. A run may be killed at any moment and resumed.\n"
-      "The manifest, in JSON; paths are relative to it, splits are train, val and test:\n"
+      "The whole data set is checked before the first epoch (as ssam data check does). A run may be killed at any\n"
+      "moment and resumed.\n" +
+      data_help() +
+      "A manifest, its keys explained in include/ssam/data/README.md (ssam data convert writes one):\n"
       "  {\"labels\": [\"Liver\"], \"items\": [{\"image\": \"a.png\", \"split\": \"train\", \"masks\": {\"Liver\": "
       "\"a_liver.png\"}}]}\n"
-      "A label without a mask is absent from that image. Further keys beside \"labels\":\n"
-      "  \"values\": {\"Liver\": 21}           one \"mask\" per image in place of \"masks\": grey value (palette "
-      "index) of each label\n"
-      "  \"colors\": {\"Liver\": [100,0,100]}  the same by colour: the nearest one counts\n"
-      "  \"background\": [0, 50]             further values or colours that may occur\n"
-      "  \"instances\": true                 with \"masks\": every value above 0 is an object of the label\n"
-      "  \"augment\": {\"rotation\": true, \"flip\": false, \"saturation\": false, \"brightness\": false}\n"
       "Example:\n"
       "  ssam train --checkpoint sam_vit_b.pth --data manifest.json --recipe ssam --image-size 256 --out run");
   verb->callback([&program, verb, arguments] {

@@ -80,15 +80,21 @@
 #include <ssam/data/label_masks.hpp>
 #include <ssam/data/manifest.hpp>
 #include <ssam/data/memory_samples.hpp>
+#include <ssam/data/open_data_set.hpp>
 #include <ssam/data/picture.hpp>
 #include <ssam/data/preparation.hpp>
 #include <ssam/data/preprocess.hpp>
+#include <ssam/data/read_shapes.hpp>
 #include <ssam/data/sample_source.hpp>
+#include <ssam/data/save_manifest.hpp>
+#include <ssam/data/shapes.hpp>
+#include <ssam/data/split.hpp>
 #if defined(SSAM_WITH_OPENCV)  // what decodes, encodes or paints pictures
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/dataset.hpp>
 #include <ssam/data/image.hpp>
 #include <ssam/data/overlay.hpp>
+#include <ssam/data/preview.hpp>
 #include <ssam/data/regions.hpp>
 #else  // left out, and said by a sentence where it is used
 #include <ssam/data/without_opencv.hpp>

@@ -78,6 +78,7 @@ follow 'A layer' layer=bottleneck Bottleneck bottleneck.hpp
 follow 'An op' kind=pool max_pool_forward max_pool_backward pool.hpp pool.cuh
 follow 'An op' kind=singular_values singular_values_backward singular_values.cuh
 follow 'A device' device=cuda Cuda CudaTf32 CudaBf16 SSAM_WITH_CUDA
+follow 'A layout of a data set' layout=glas load_glas layouts/glas.hpp
 follow 'A segmentation model' model=u_net UNet u_net
 follow 'A variant of SAM' variant=svdsam_release SamVariant svdsam_release
 follow 'An example' idea=your_own_op 07_your_own_op

@@ -6,8 +6,9 @@ expect 0 "$ssam" --help
 says "segment"
 expect 0 "$ssam" --version
 says "ssam "
-for verb in info convert params init embed text segment train eval merge selftest scenes demo; do
-  expect 0 "$ssam" "$verb" --help
+for verb in info convert params init embed text segment data "data check" train eval merge selftest scenes demo; do
+  # shellcheck disable=SC2086
+  expect 0 "$ssam" $verb --help
   says "xample"
 done
 

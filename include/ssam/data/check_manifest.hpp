@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <ssam/core/error.hpp>
 #include <ssam/data/load_label_masks.hpp>
 #include <ssam/io/content_hash.hpp>
@@ -29,15 +30,19 @@ struct VanishedLabel {
 
 /// What a complete pass over a data set found.
 struct ManifestReport {
-  std::array<Index, 3> items{};                 ///< per split
-  std::vector<std::array<Index, 3>> present{};  ///< per label and split: images on which the label is
-  std::vector<Index> full{};                    ///< per label: images that it covers to the last pixel
-  Index far_off_pixels = 0;                     ///< of colour masks: blends at edges, given to the nearest label
-  std::vector<VanishedLabel> vanished{};        ///< per label
-  Index size_that_keeps = 0;                    ///< an image size at which nothing vanishes; 0: none was found
-  Index mapped = 0;                             ///< pictures whose stored values were mapped to 0..255
-  std::string mapped_example = {};              ///< one of these pictures and its range
-  std::vector<std::string> warnings = {};       ///< what a reader should know before training, a line each
+  std::array<Index, 3> items{};                  ///< per split
+  std::vector<std::array<Index, 3>> present{};   ///< per label and split: images on which the label is
+  std::vector<Index> full{};                     ///< per label: images that it covers to the last pixel
+  Index far_off_pixels = 0;                      ///< of colour masks: blends at edges, given to the nearest label
+  std::vector<VanishedLabel> vanished{};         ///< per label
+  Index size_that_keeps = 0;                     ///< an image size at which nothing vanishes; 0: none was found
+  Index mapped = 0;                              ///< pictures whose stored values were mapped to 0..255
+  std::string mapped_example = {};               ///< one of these pictures and its range
+  std::vector<std::array<double, 3>> covered{};  ///< per label and split: shares of the images that have it, added up
+  std::map<std::pair<Index, Index>, Index> sizes{};  ///< (height, width) in pixels -> images
+  std::vector<std::string> problems = {};            ///< what makes the data set unusable, each with its file
+  std::vector<std::string> suspects = {};  ///< files that may not be what they should, a line each: copies, odd masks
+  std::vector<std::string> warnings = {};  ///< what a reader should know before training, a line each
 };
 
 namespace detail {
@@ -47,6 +52,7 @@ class ManifestChecker {
  public:
   ManifestChecker(const Manifest& manifest, const CheckOptions& options) : manifest_(manifest), options_(options) {
     report_.present.resize(manifest.labels.size());
+    report_.covered.resize(manifest.labels.size());
     report_.full.resize(manifest.labels.size());
     report_.vanished.resize(manifest.labels.size());
     for (const Index eighths : {12, 16, 24, 32, 48, 64, 96, 128}) {
@@ -61,15 +67,10 @@ class ManifestChecker {
       ++done;
       if (options_.split && item.split != *options_.split) continue;
       ++report_.items[static_cast<std::size_t>(item.split)];
-      try {
-        check(item);
-      } catch (const Error& error) {
-        problems_.push_back(error.what());
-      }
+      check(item);
       if (progress) progress(done, static_cast<Index>(manifest_.items.size()));
     }
     check_labels();
-    if (!problems_.empty()) refuse();
     warn();
     return std::move(report_);
   }
@@ -77,37 +78,88 @@ class ManifestChecker {
  private:
   void check(const ManifestItem& item) {
     ImageNotes notes;
-    const Image image = load_image(item.image, options_.preparation.intensity, &notes);
+    Image image;
+    if (!tried([&] { image = load_image(item.image, options_.preparation.intensity, &notes); })) return;
     find_copies(item, image);
+    ++report_.sizes[{image.height, image.width}];
     if (notes.bits > 8 || options_.preparation.intensity.rule != Intensity::Rule::automatic) {
       if (report_.mapped++ == 0) {
         report_.mapped_example = item.image.filename().string() + ": " + to_string(notes.range);
       }
     }
     UnknownCodes unknown;
-    const LabelMasks masks =
-        load_label_masks(manifest_, item, {image.height, image.width}, notes.orientation, &unknown);
-    check_codes(item, unknown, image.height * image.width);
-    for (std::size_t k = 0; k < manifest_.labels.size(); ++k) {
-      if (!masks.present(static_cast<Index>(k))) continue;
-      ++report_.present[k][static_cast<std::size_t>(item.split)];
-      const Mask mask = masks.binary(static_cast<Index>(k));
-      if (std::find(mask.values.begin(), mask.values.end(), 0) == mask.values.end()) ++report_.full[k];
-      if (options_.image_size > 0) check_size(item, k, mask);
+    const auto load = [&](const ManifestItem& part) {
+      return load_label_masks(manifest_, part, {image.height, image.width}, notes.orientation, &unknown);
+    };
+    const auto labels = static_cast<Index>(manifest_.labels.size());
+    if (manifest_.coding == MaskCoding::files) {
+      // Label by label: a damaged mask does not hide the next one.
+      for (Index k = 0; k < labels; ++k) {
+        ManifestItem part{.image = item.image, .split = item.split};
+        part.masks.resize(manifest_.labels.size());
+        part.masks[static_cast<std::size_t>(k)] = item.masks[static_cast<std::size_t>(k)];
+        tried([&] {
+          const LabelMasks masks = load(part);
+          check_value(part.masks[static_cast<std::size_t>(k)], masks.stored_value(k));
+          count(item, masks, k);
+        });
+      }
+      return;
     }
+    tried([&] {
+      const LabelMasks masks = load(item);
+      check_codes(item, unknown, image.height * image.width);
+      for (Index k = 0; k < labels; ++k) count(item, masks, k);
+    });
+  }
+
+  /// Calls `step`; what it throws is a problem of the data set. Whether it threw nothing.
+  template <class Step>
+  bool tried(const Step& step) {
+    try {
+      step();
+      return true;
+    } catch (const Error& error) {
+      report_.problems.push_back(error.what());
+      return false;
+    }
+  }
+
+  void count(const ManifestItem& item, const LabelMasks& masks, Index label) {
+    if (!masks.present(label)) return;
+    const auto k = static_cast<std::size_t>(label), split = static_cast<std::size_t>(item.split);
+    const Mask mask = masks.binary(label);
+    const auto inside = std::count(mask.values.begin(), mask.values.end(), 1);
+    const auto pixels = static_cast<std::ptrdiff_t>(mask.values.size());
+    ++report_.present[k][split];
+    report_.covered[k][split] += static_cast<double>(inside) / static_cast<double>(pixels);
+    if (inside == pixels) ++report_.full[k];
+    if (options_.image_size > 0) check_size(item, k, mask);
+  }
+
+  /// A mask of one label is usually 0 and 255, or 0 and 1. Another value may be a class among others.
+  void check_value(const std::filesystem::path& file, std::uint8_t value) {
+    if (manifest_.instances || value == 0 || value == 1 || value == 255) return;
+    if (odd_values_++ == 0) odd_value_ = file.string() + ": " + std::to_string(value);
+    report_.suspects.push_back(file.string() + ": a mask of the values 0 and " + std::to_string(value) +
+                               ", where 0 and 255 or 0 and 1 are usual");
   }
 
   void check_codes(const ManifestItem& item, const UnknownCodes& unknown, Index pixels) {
     const bool colors = manifest_.coding == MaskCoding::colors;
     if (colors) report_.far_off_pixels += unknown.pixels;
+    if (colors && unknown.pixels > pixels / 1000) {
+      report_.suspects.push_back(item.mask.string() + ": " + std::to_string(unknown.pixels) +
+                                 " pixels far from every colour, given to the nearest");
+    }
     const std::string file = item.mask.string() + ": ";
     if (unknown.most > (colors ? pixels / 100 : 0)) {
-      problems_.push_back(file + std::to_string(unknown.most) + " pixels of " + (colors ? "colour " : "value ") +
-                          unknown.most_of + ", which is neither a label nor in \"background\"");
+      report_.problems.push_back(file + std::to_string(unknown.most) + " pixels of " + (colors ? "colour " : "value ") +
+                                 unknown.most_of + ", which is neither a label nor in \"background\"");
     } else if (unknown.solid > 0) {
-      problems_.push_back(file + "an area of colour " + unknown.solid_of +
-                          ", which is neither a label nor in \"background\" (" + std::to_string(unknown.solid) +
-                          " pixels that are no blend at an edge)");
+      report_.problems.push_back(file + "an area of colour " + unknown.solid_of +
+                                 ", which is neither a label nor in \"background\" (" + std::to_string(unknown.solid) +
+                                 " pixels that are no blend at an edge)");
     }
   }
 
@@ -136,10 +188,13 @@ class ManifestChecker {
     const std::string both = item.image.string() + " (" + to_string(item.split) + ") is the same picture as " +
                              other.image.string() + " (" + to_string(other.split) + ")";
     std::error_code failure;
+    if (other.split != item.split && std::filesystem::equivalent(item.image, other.image, failure)) {
+      report_.problems.push_back(both + ": remove one of them");
+      return;
+    }
+    report_.suspects.push_back(both);
     if (other.split == item.split) {
       ++copies_;
-    } else if (std::filesystem::equivalent(item.image, other.image, failure)) {
-      problems_.push_back(both + ": remove one of them");
     } else if (leaks_++ == 0) {
       leak_ = both;
     }
@@ -149,18 +204,10 @@ class ManifestChecker {
     const auto train = static_cast<std::size_t>(Split::train);
     Index present = 0;
     for (const auto& counts : report_.present) present += counts[train];
-    if (options_.training && problems_.empty() && report_.items[train] > 0 && present == 0) {
-      problems_.push_back("no label is on any of the " + std::to_string(report_.items[train]) +
-                          " training images: every mask is blank, there is nothing to learn");
+    if (options_.training && report_.problems.empty() && report_.items[train] > 0 && present == 0) {
+      report_.problems.push_back("no label is on any of the " + std::to_string(report_.items[train]) +
+                                 " training images: every mask is blank, there is nothing to learn");
     }
-  }
-
-  [[noreturn]] void refuse() const {
-    std::string list;
-    for (std::size_t i = 0; i < std::min<std::size_t>(problems_.size(), 20); ++i) list += "\n  " + problems_[i];
-    if (problems_.size() > 20) list += "\n  ...";
-    throw ConfigError("the data set " + manifest_.file.string() + " has " + std::to_string(problems_.size()) +
-                      (problems_.size() == 1 ? " problem:" : " problems:") + list);
   }
 
   void warn() {
@@ -174,6 +221,11 @@ class ManifestChecker {
           " pictures stand in two splits, under two names: what is learnt from one is scored on "
           "the other (" +
           leak_ + (leaks_ > 1 ? ", ...)" : ")"));
+    }
+    warn_of_groups();
+    if (odd_values_ > 0) {
+      say(std::to_string(odd_values_) + " masks of one label have another value than 1 or 255 (" + odd_value_ +
+          (odd_values_ > 1 ? ", ...)" : ")"));
     }
     if (copies_ > 0) say(std::to_string(copies_) + " pictures are copies of others of their split");
     for (const Split split : {Split::train, Split::val, Split::test}) warn_of_absent(split);
@@ -201,6 +253,23 @@ class ManifestChecker {
                                " " + to_string(split) + " images");
   }
 
+  /// A patient or video in two splits makes the scores better than they are on the next one.
+  void warn_of_groups() {
+    std::map<std::string, std::set<Split>> splits;
+    for (const ManifestItem& item : manifest_.items) {
+      if (!item.group.empty()) splits[item.group].insert(item.split);
+    }
+    Index divided = 0;
+    std::string first;
+    for (const auto& [group, of_group] : splits) {
+      if (of_group.size() > 1 && divided++ == 0) first = group;
+    }
+    if (divided == 0) return;
+    report_.warnings.push_back((divided == 1 ? "the group \"" + first + "\" stands"
+                                             : std::to_string(divided) + " groups (\"" + first + "\", ...) stand") +
+                               " in more than one split: what is learnt from one image is scored on its neighbours");
+  }
+
   void warn_of_vanished() {
     for (std::size_t i = 0; i < larger_.size() && report_.size_that_keeps == 0; ++i) {
       if (larger_[i].second == 0) report_.size_that_keeps = larger_[i].first;
@@ -222,22 +291,35 @@ class ManifestChecker {
   const Manifest& manifest_;
   const CheckOptions& options_;
   ManifestReport report_;
-  std::vector<std::string> problems_;
   std::vector<std::pair<Index, Index>> larger_;      ///< image sizes, masks that vanish there
   std::map<std::string, const ManifestItem*> seen_;  ///< by the picture's hash
   Index copies_ = 0, leaks_ = 0;                     ///< pictures known from their own split, from another
-  std::string leak_;
+  Index odd_values_ = 0;
+  std::string leak_, odd_value_;
 };
 
 }  // namespace detail
 
-/// Opens every image and mask once, so that a run of days does not end at a damaged file. `progress(done, total)` is
-/// called after each item. Throws ConfigError that lists the first 20 problems and their number: files that do not
-/// decode, masks of another size than their image, grey values in no table, a colour in no table on more than 1 % of a
-/// mask or as an area, one file in two splits, nothing to train on. What may be meant is in `warnings`.
+/// Opens every image and mask once and says all that is wrong in `problems` of the report: files that do not decode,
+/// masks of another size than their image, grey values in no table, a colour in no table on more than 1 % of a mask or
+/// as an area, one file in two splits, nothing to train on. Throws nothing for what the data set holds. `progress(done,
+/// total)` is called after each item.
+inline ManifestReport inspect_manifest(const Manifest& manifest, const CheckOptions& options = {},
+                                       const std::function<void(Index, Index)>& progress = nullptr) {
+  return detail::ManifestChecker(manifest, options).run(progress);
+}
+
+/// inspect_manifest(), so that a run of days does not end at a damaged file. Throws ConfigError that lists the first 20
+/// problems and their number. What may be meant is in `warnings`.
 inline ManifestReport check_manifest(const Manifest& manifest, const CheckOptions& options = {},
                                      const std::function<void(Index, Index)>& progress = nullptr) {
-  return detail::ManifestChecker(manifest, options).run(progress);
+  ManifestReport report = inspect_manifest(manifest, options, progress);
+  if (report.problems.empty()) return report;
+  const std::size_t count = report.problems.size();
+  std::string list;
+  for (std::size_t i = 0; i < std::min<std::size_t>(count, 20); ++i) list += "\n  " + report.problems[i];
+  throw ConfigError("the data set " + manifest.file.string() + " has " + std::to_string(count) +
+                    (count == 1 ? " problem:" : " problems:") + list + (count > 20 ? "\n  ..." : ""));
 }
 
 }  // namespace ssam::inline SSAM_ABI

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -164,13 +165,24 @@ inline void add_file(ContentHash& hash, const std::filesystem::path& path) {
 /// 64 bits are enough to tell the files of one data set apart.
 inline std::string short_hex(const ContentHash& hash) { return hash.hex().substr(0, 16); }
 
-/// Of an item's mask files, in the order of the labels; a label without a file counts too.
+inline void add_shape(ContentHash& hash, const MaskShape& shape) {
+  hash.number(shape.polygon.size());
+  for (const double value : shape.polygon) hash.number(std::bit_cast<std::uint64_t>(value));
+  hash.number(shape.runs.counts.size());
+  for (const std::uint32_t count : shape.runs.counts) hash.number(count);
+}
+
+/// Of an item's mask files or shapes, in the order of the labels; a label without any counts too.
 inline std::string masks_hash(const ManifestItem& item) {
   ContentHash hash;
   if (!item.mask.empty()) add_file(hash, item.mask);
   for (const std::filesystem::path& mask : item.masks) {
     hash.number(mask.empty() ? 0 : 1);
     if (!mask.empty()) add_file(hash, mask);
+  }
+  for (const std::vector<MaskShape>& label : item.shapes) {
+    hash.number(label.size());
+    for (const MaskShape& shape : label) add_shape(hash, shape);
   }
   return short_hex(hash);
 }

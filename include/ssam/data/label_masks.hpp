@@ -38,6 +38,13 @@ class LabelMasks {
     return mask;
   }
 
+  /// The largest value that the mask of `label` was given with; 0 where the label is absent.
+  std::uint8_t stored_value(Index label) const {
+    if (exclusive_) return present(label) ? static_cast<std::uint8_t>(label + 1) : std::uint8_t{0};
+    const std::vector<std::uint8_t>& values = masks_[static_cast<std::size_t>(label)].values;
+    return values.empty() ? std::uint8_t{0} : *std::max_element(values.begin(), values.end());
+  }
+
  private:
   ImageSize size_;
   std::vector<Mask> masks_;

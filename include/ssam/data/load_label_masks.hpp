@@ -138,7 +138,7 @@ inline void check_on_image(const std::string& mask, Index height, Index width, i
                 "together?",
         .where = mask,
         .expected = "EXIF orientation " + std::to_string(image_orientation) + ", as the image has",
-        .found = mask_orientation == 1 ? "none" : std::to_string(mask_orientation),
+        .found = mask_orientation <= 1 ? "none" : std::to_string(mask_orientation),
         .advice = "store the image without EXIF orientation: `exiftran -ai image.jpg` (or `mogrify -auto-orient`) if "
                   "the mask was drawn on the picture as viewers show it, `exiftool -Orientation= image.jpg` if on the "
                   "stored pixels"});
@@ -148,6 +148,24 @@ inline void check_on_image(const std::string& mask, Index height, Index width, i
                               .where = mask,
                               .expected = std::to_string(size.height) + " x " + std::to_string(size.width),
                               .found = std::to_string(height) + " x " + std::to_string(width)});
+}
+
+/// The masks of coding shapes. Refuses a picture of another size than the one that they were drawn on.
+inline LabelMasks draw_shapes(const ManifestItem& item, ImageSize size, int orientation) {
+  const std::string where = "the shapes of " + item.image.string();
+  const bool known = item.shapes_size.height > 0;
+  const ImageSize drawn = known ? item.shapes_size : size;
+  // A size that is not recorded proves nothing about how a turned picture was shown.
+  if (known || orientation != 1) check_on_image(where, drawn.height, drawn.width, known ? 1 : 0, size, orientation);
+  std::vector<Mask> masks(item.shapes.size());
+  for (std::size_t k = 0; k < masks.size(); ++k) {
+    for (const MaskShape& shape : item.shapes[k]) {
+      if (!shape.polygon.empty()) continue;
+      check_on_image(where, shape.runs.height, shape.runs.width, 1, size, orientation);
+    }
+    if (!item.shapes[k].empty()) masks[k] = rasterize(item.shapes[k], size.height, size.width);
+  }
+  return {size, std::move(masks)};
 }
 
 }  // namespace detail
@@ -169,6 +187,7 @@ inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem&
     }
     return {size, std::move(masks)};
   }
+  if (manifest.coding == MaskCoding::shapes) return detail::draw_shapes(item, size, orientation);
   const auto classify = [&] {
     if (manifest.coding == MaskCoding::values) {
       return classify_values(grey(item.mask, load_index_mask(item.mask)), manifest);

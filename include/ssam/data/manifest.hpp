@@ -8,6 +8,8 @@
 #include <ssam/core/error.hpp>
 #include <ssam/core/shape.hpp>
 #include <ssam/data/augmentation.hpp>
+#include <ssam/data/preprocess.hpp>
+#include <ssam/data/read_shapes.hpp>
 #include <ssam/io/json_file.hpp>
 #include <string>
 #include <utility>
@@ -37,14 +39,19 @@ enum class MaskCoding {
   files,   ///< one file per label: 0 and another value
   values,  ///< one file per image, the grey value names the label
   colors,  ///< one file per image, the nearest colour names the label
+  shapes,  ///< no files: polygons and run lengths
 };
 
 /// One image and its masks. Paths are as they can be opened.
 struct ManifestItem {
-  std::filesystem::path image;               ///< file of the image
-  Split split = Split::train;                ///< what it is for
-  std::filesystem::path mask;                ///< coding values and colors
-  std::vector<std::filesystem::path> masks;  ///< coding files: one per label, empty = the label is absent
+  std::filesystem::path image = {};               ///< file of the image
+  Split split = Split::train;                     ///< what it is for
+  std::filesystem::path mask = {};                ///< coding values and colors
+  std::vector<std::filesystem::path> masks = {};  ///< coding files: one per label, empty = the label is absent
+  std::vector<std::vector<MaskShape>> shapes =
+      {};                      ///< coding shapes: the parts of each label, none = the label is absent
+  ImageSize shapes_size = {};  ///< coding shapes: of the picture that they were drawn on; 0 x 0 = not recorded
+  std::string group = {};      ///< patient, video, ...: what must not be divided between splits; "" = the image alone
 };
 
 /// A data set: which images, which labels, where each label's mask is. Format (JSON; paths relative to the file):
@@ -56,7 +63,14 @@ struct ManifestItem {
 ///      "instances": true,                                      // with "masks": every value > 0 is an object
 ///      "augment": {"rotation": true, "flip": true, "saturation": false, "brightness": true},
 ///      "items": [{"image": "a.png", "split": "train", "mask": "a_mask.png"},               // one mask file, or
-///                {"image": "b.png", "split": "val", "masks": {"Liver": "b_liver.png"}}]}   // one per present label
+///                {"image": "b.png", "split": "val", "masks": {"Liver": "b_liver.png"}},    // one per present label,
+///                or
+///                {"image": "c.png", "split": "val", "size": [480, 640],                    // of the picture, if known
+///                 "shapes": {"Liver": [{"polygon": [9,7, 30,7.5, 20,40]},                  // x, y of each corner
+///                                      {"rle": {"size": [480, 640], "counts": "..."}}]}}]} // COCO's run lengths
+///
+/// Every item may have a "group": "patient 7", what must not be divided between splits. Items of one manifest have
+/// masks in one form.
 struct Manifest {
   std::filesystem::path file;                   ///< where it was read from
   std::vector<std::string> labels;              ///< names, each once
@@ -68,6 +82,7 @@ struct Manifest {
   bool instances = false;                       ///< coding files: values count objects
   AugmentationSettings augment;                 ///< what training changes at random
   std::vector<ManifestItem> items;              ///< images of all splits
+  std::vector<std::string> notes;               ///< what the reader of a layout on disk left out or took for granted
 };
 
 /// "3 train, 0 val, 2 test": what each split holds.
@@ -110,7 +125,7 @@ class ManifestReader {
 
  private:
   [[noreturn]] void fail(const std::string& what, const std::string& place, const std::string& advice = {}) const {
-    throw ConfigError(ErrorText{.what = what, .where = path_.string() + ", " + place, .advice = advice});
+    throw ConfigError(ErrorText{.what = what, .where = in_file(place), .advice = advice});
   }
 
   void check_keys(const Json& object, const std::string& place, const std::vector<std::string>& known,
@@ -209,41 +224,87 @@ class ManifestReader {
 
   void read_items(const Json& list, Manifest& manifest) const {
     if (!list.is_array() || list.empty()) fail("a list of items was expected, at least one", "items");
-    const bool files = manifest.coding == MaskCoding::files;
-    const std::string mask_key = files ? "masks" : "mask";
-    const std::filesystem::path folder = path_.parent_path();
+    if (manifest.coding == MaskCoding::files && list[0].is_object() && list[0].contains("shapes")) {
+      if (manifest.instances) fail("\"instances\" beside \"shapes\"", "instances");
+      manifest.coding = MaskCoding::shapes;
+    }
     std::set<std::filesystem::path> seen;
     for (std::size_t i = 0; i < list.size(); ++i) {
       const std::string place = "items[" + std::to_string(i) + "]";
-      const Json& entry = list[i];
-      if (entry.is_object() && entry.contains(files ? "mask" : "masks")) {
-        fail(files ? "\"mask\" needs a table \"values\" or \"colors\"" : "\"masks\" beside \"values\" or \"colors\"",
-             place,
-             files ? "add the table, or give \"masks\": one file per label" : "give \"mask\": one file per image");
-      }
-      check_keys(entry, place, {"image", "split", mask_key}, {"image", "split", mask_key});
-      ManifestItem item;
-      item.image = folder / read_text(entry["image"], place + ", image");
+      ManifestItem item = read_item(list[i], place, manifest);
       if (!seen.insert(item.image.lexically_normal()).second) fail("an image is listed twice", place, "remove one");
-      const std::string split = read_text(entry["split"], place + ", split");
-      const auto found = std::find(split_names().begin(), split_names().end(), split);
-      if (found == split_names().end()) {
-        fail("unknown split \"" + split + "\"", place, suggest_name(split, split_names()));
-      }
-      item.split = static_cast<Split>(found - split_names().begin());
-      if (files) {
-        check_keys(entry["masks"], place + ", masks", manifest.labels, {});
-        item.masks.resize(manifest.labels.size());
-        for (std::size_t k = 0; k < manifest.labels.size(); ++k) {
-          const auto mask = entry["masks"].find(manifest.labels[k]);
-          if (mask != entry["masks"].end()) item.masks[k] = folder / read_text(*mask, place + ", masks");
-        }
-      } else {
-        item.mask = folder / read_text(entry["mask"], place + ", mask");
-      }
       manifest.items.push_back(std::move(item));
     }
   }
+
+  ManifestItem read_item(const Json& entry, const std::string& place, const Manifest& manifest) const {
+    const bool one_mask = manifest.coding == MaskCoding::values || manifest.coding == MaskCoding::colors;
+    const std::string key = one_mask ? "mask" : manifest.coding == MaskCoding::files ? "masks" : "shapes";
+    check_form(entry, place, key);
+    std::vector<std::string> known{"image", "split", key, "group"};
+    if (manifest.coding == MaskCoding::shapes) known.push_back("size");
+    check_keys(entry, place, known, {"image", "split", key});
+    const std::filesystem::path folder = path_.parent_path();
+    ManifestItem item;
+    item.image = folder / read_text(entry["image"], place + ", image");
+    const std::string split = read_text(entry["split"], place + ", split");
+    const auto found = std::find(split_names().begin(), split_names().end(), split);
+    if (found == split_names().end())
+      fail("unknown split \"" + split + "\"", place, suggest_name(split, split_names()));
+    item.split = static_cast<Split>(found - split_names().begin());
+    if (entry.contains("group")) item.group = read_text(entry["group"], place + ", group");
+    if (entry.contains("size")) item.shapes_size = read_size(entry["size"], in_file(place) + ", size");
+    if (one_mask) {
+      item.mask = folder / read_text(entry["mask"], place + ", mask");
+      return item;
+    }
+    check_keys(entry[key], place + ", " + key, manifest.labels, {});
+    item.masks.resize(manifest.coding == MaskCoding::files ? manifest.labels.size() : 0);
+    item.shapes.resize(manifest.coding == MaskCoding::shapes ? manifest.labels.size() : 0);
+    for (std::size_t k = 0; k < manifest.labels.size(); ++k) {
+      const auto mask = entry[key].find(manifest.labels[k]);
+      if (mask == entry[key].end()) continue;
+      if (manifest.coding == MaskCoding::files) {
+        item.masks[k] = folder / read_text(*mask, place + ", masks");
+      } else {
+        item.shapes[k] = read_parts(*mask, place + ", shapes, " + manifest.labels[k]);
+      }
+    }
+    return item;
+  }
+
+  /// Refuses masks in another form than the rest of the manifest has them, with what to do.
+  void check_form(const Json& entry, const std::string& place, const std::string& key) const {
+    for (const std::string other : {"mask", "masks", "shapes"}) {
+      if (!entry.is_object() || other == key || !entry.contains(other)) continue;
+      if (key == "mask")
+        fail("\"" + other + "\" beside \"values\" or \"colors\"", place, "give \"mask\": one file per image");
+      if (other == "mask") {
+        fail("\"mask\" needs a table \"values\" or \"colors\"", place,
+             "add the table, or give \"masks\": one file per label");
+      }
+      fail("\"" + other + "\" where the first item has \"" + key + "\"", place, "give all items masks in one form");
+    }
+  }
+
+  std::vector<MaskShape> read_parts(const Json& list, const std::string& place) const {
+    if (!list.is_array()) fail("a list of polygons and run lengths was expected", place);
+    std::vector<MaskShape> parts;
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      const std::string part = place + "[" + std::to_string(i) + "]";
+      check_keys(list[i], part, {"polygon", "rle"}, {});
+      if (list[i].size() != 1) fail("either \"polygon\" or \"rle\" was expected", part);
+      parts.emplace_back();
+      if (list[i].contains("polygon")) {
+        parts.back().polygon = read_polygon(list[i]["polygon"], in_file(part));
+      } else {
+        parts.back().runs = read_run_lengths(list[i]["rle"], in_file(part));
+      }
+    }
+    return parts;
+  }
+
+  std::string in_file(const std::string& place) const { return path_.string() + ", " + place; }
 
   std::filesystem::path path_;
 };
@@ -251,7 +312,8 @@ class ManifestReader {
 }  // namespace detail
 
 /// Reads a manifest; opens no image (see `check_manifest`). Throws IoError, FormatError (not JSON), ConfigError:
-/// unknown key, label or split (with a suggestion), wrong type, anything given twice, empty lists.
+/// unknown key, label or split (with a suggestion), wrong type, anything given twice, empty lists. FormatError also for
+/// polygons and run lengths that are none.
 inline Manifest load_manifest(const std::filesystem::path& path) { return detail::ManifestReader(path).read(); }
 
 }  // namespace ssam::inline SSAM_ABI
