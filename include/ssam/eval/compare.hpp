@@ -16,20 +16,20 @@ namespace ssam::inline SSAM_ABI {
 
 /// One label of a comparison of two runs, A and B, or all labels together. Differences are B less A.
 struct ComparedLabel {
-  std::string label;                     ///< its name; "all" for all labels together
-  Index pairs = 0;                       ///< images for which the metric is defined in both runs
-  Index left_out = 0;                    ///< images for which it is not
-  Index higher = 0;                      ///< pairs in which B's value is the higher one
-  Index lower = 0;                       ///< pairs in which B's value is the lower one
-  Index ties = 0;                        ///< pairs without a difference
-  double mean_a = std::nan("");          ///< of run A over the pairs; NaN without any, as the next two
-  double mean_b = std::nan("");          ///< of run B
-  double difference = std::nan("");      ///< of the means
-  std::optional<MeanInterval> interval;  ///< of the difference; where there are two images or groups
-  std::optional<PairedTTest> t_test;     ///< where there are two pairs, and one that differs
-  std::optional<WilcoxonTest> wilcoxon;  ///< where there are two pairs, and one that differs
-  std::optional<double> t_test_holm;     ///< p of the t test, corrected over the labels; not for "all"
-  std::optional<double> wilcoxon_holm;   ///< the same of the signed-rank test
+  std::string label;                          ///< its name; "all" for all labels together
+  Index pairs = 0;                            ///< images for which the metric is defined in both runs
+  Index left_out = 0;                         ///< images for which it is not
+  Index higher = 0;                           ///< pairs in which B's value is the higher one
+  Index lower = 0;                            ///< pairs in which B's value is the lower one
+  Index ties = 0;                             ///< pairs without a difference
+  double mean_a = std::nan("");               ///< of run A over the pairs; NaN without any, as the next two
+  double mean_b = std::nan("");               ///< of run B
+  double difference = std::nan("");           ///< of the means
+  std::optional<MeanInterval> interval = {};  ///< of the difference; where there are two images or groups
+  std::optional<PairedTTest> t_test = {};     ///< where there are two pairs, and one that differs
+  std::optional<WilcoxonTest> wilcoxon = {};  ///< where there are two pairs, and one that differs
+  std::optional<double> t_test_holm = {};     ///< p of the t test, corrected over the labels; not for "all"
+  std::optional<double> wilcoxon_holm = {};   ///< the same of the signed-rank test
 };
 
 /// Two runs over the same images, compared by one metric.

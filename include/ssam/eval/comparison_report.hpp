@@ -26,6 +26,13 @@ std::optional<double> p_of(const std::optional<Test>& test) {
   return test ? std::optional(test->p) : std::nullopt;
 }
 
+/// "2.31", "-12.3"; "inf" where all differences are one number.
+inline std::string three_digits(double t) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", t);
+  return text;
+}
+
 /// "+0.0123"; "-" for NaN.
 inline std::string signed_digits(double value) {
   return std::isnan(value) || value <= 0 ? four_digits(value) : "+" + four_digits(value);
@@ -35,9 +42,10 @@ inline std::string ends_text(const MeanInterval& interval) {
   return signed_digits(interval.low) + " to " + signed_digits(interval.high);
 }
 
-/// Whether both tests of a label keep below 0.05 after Holm's correction.
-inline bool differs(const ComparedLabel& label) {
-  return label.t_test_holm && label.wilcoxon_holm && *label.t_test_holm < 0.05 && *label.wilcoxon_holm < 0.05;
+/// How many of the three (t test, signed-rank test, interval) say at the level 0.05 that a difference is not chance.
+inline int speaking(const ComparedLabel& label, const std::optional<double>& t_p, const std::optional<double>& w_p) {
+  const bool away = label.interval && (label.interval->low > 0 || label.interval->high < 0);
+  return (t_p && *t_p < 0.05 ? 1 : 0) + (w_p && *w_p < 0.05 ? 1 : 0) + (away ? 1 : 0);
 }
 
 /// Which run `label` speaks for: "A" or "B".
@@ -47,8 +55,8 @@ inline std::string better_run(const ComparedLabel& label, Metric metric) {
 
 }  // namespace detail
 
-/// One sentence that reads a comparison: which run is better, by how much, and whether chance explains it (at the level
-/// 0.05, by both tests).
+/// One sentence that reads a comparison: which run is better, by how much, and whether chance explains it. It hardly
+/// does where both tests keep below 0.05 and the interval does not hold 0.
 inline std::string comparison_verdict(const Comparison& comparison) {
   const ComparedLabel& all = comparison.all;
   const std::string key = metric_key(comparison.metric, comparison.measures);
@@ -59,25 +67,25 @@ inline std::string comparison_verdict(const Comparison& comparison) {
     return "B less A is " + detail::signed_digits(all.difference) + " in mean " + key +
            " on one image, which says nothing about chance.";
   }
-  const bool t_small = all.t_test->p < 0.05, w_small = all.wilcoxon->p < 0.05;
   std::string text = all.difference == 0 ? "A and B are equal in mean " + key
                                          : detail::better_run(all, comparison.metric) + " is better in mean " + key;
   text += " (B less A " + detail::signed_digits(all.difference);
   if (all.interval) text += ", interval " + detail::ends_text(*all.interval);
+  const int speaking = detail::speaking(all, all.t_test->p, all.wilcoxon->p);
   text += ") on " + images + ", " +
-          (t_small && w_small   ? "and chance hardly explains that"
-           : t_small || w_small ? "and the two tests disagree on whether chance explains that"
-                                : "and chance may explain that") +
+          (speaking == 3   ? "and chance hardly explains that"
+           : speaking == 0 ? "and chance may explain that"
+                           : "and tests and interval do not agree on whether chance explains that") +
           " (paired t test p = " + detail::p_value(all.t_test->p) +
           ", Wilcoxon signed-rank p = " + detail::p_value(all.wilcoxon->p) + ")";
   std::string labels;
   for (const ComparedLabel& label : comparison.labels) {
-    if (!detail::differs(label)) continue;
+    if (detail::speaking(label, label.t_test_holm, label.wilcoxon_holm) < 3) continue;
     labels +=
         (labels.empty() ? "" : ", ") + label.label + " (" + detail::better_run(label, comparison.metric) + " better)";
   }
   return text + "; after Holm's correction " +
-         (labels.empty() ? "no label differs by both tests." : "these labels differ by both tests: " + labels + ".");
+         (labels.empty() ? "no label differs by all of them." : "these labels differ by all of them: " + labels + ".");
 }
 
 /// What was computed in a comparison, a sentence each.
@@ -85,34 +93,32 @@ inline std::vector<std::string> comparison_methods(const Comparison& comparison)
   std::vector<std::string> lines{
       metric_definition(comparison.metric, comparison.measures) + ".",
       std::string("Images: ") + (comparison.cases == Cases::all ? "all" : "those that have the label") +
-          " for which the metric is defined in both runs; the others are left out. Differences are B less A.",
+          ", left out where the metric is not defined in both runs. Differences are B less A.",
       detail::exact(100 * comparison.options.confidence) +
           " % interval of the mean difference: percentile bootstrap, " + std::to_string(comparison.options.resamples) +
           " resamples of " + (comparison.grouped ? "groups, drawn whole." : "images."),
-      "Tests are two-sided: paired t, and Wilcoxon signed-rank without the ties (exact, or normal corrected for ties, "
-      "without continuity correction).",
-      "Holm's correction is over the labels. \"all\": mean of the labels' means; its tests are over images, each with "
-      "the mean over its labels."};
-  if (comparison.grouped) lines.push_back("The tests take images for independent; the interval takes groups for it.");
+      "Tests: two-sided; paired t; Wilcoxon signed-rank without ties, its p exact, or normal with the variance",
+      "corrected for equal differences and without continuity correction. Holm's correction is over the labels.",
+      "\"all\": mean of the labels' means; its tests are over images, each with the mean over its labels."};
+  if (comparison.grouped) lines.push_back("The tests take images for independent, the interval takes groups for it.");
   return lines;
 }
 
 /// Two aligned tables (means and differences; tests), comparison_methods(), and comparison_verdict() as the last line.
 inline std::string comparison_text(const Comparison& comparison) {
-  detail::TextTable means(
-      {"label", "images", "left out", "mean A", "mean B", "B - A", "from", "to", "B higher", "B lower", "ties"});
-  detail::TextTable tests({"label", "t", "p", "Holm p", "Wilcoxon p", "Holm p", "method"});
+  detail::TextTable means({"label", "images", "left out", "mean A", "mean B", "B - A", "from", "to"});
+  detail::TextTable tests({"label", "B > A", "B < A", "ties", "t", "p", "Holm p", "Wilcoxon p", "Holm p", "method"});
   const auto add = [&](const ComparedLabel& label) {
     const double none = std::nan("");
     const MeanInterval interval = label.interval.value_or(MeanInterval{none, none, none});
     means.add({label.label, std::to_string(label.pairs), std::to_string(label.left_out),
                detail::four_digits(label.mean_a), detail::four_digits(label.mean_b),
                detail::signed_digits(label.difference), detail::signed_digits(interval.low),
-               detail::signed_digits(interval.high), std::to_string(label.higher), std::to_string(label.lower),
-               std::to_string(label.ties)});
-    tests.add({label.label, detail::four_digits(label.t_test ? label.t_test->t : none),
-               detail::p_value(detail::p_of(label.t_test)), detail::p_value(label.t_test_holm),
-               detail::p_value(detail::p_of(label.wilcoxon)), detail::p_value(label.wilcoxon_holm),
+               detail::signed_digits(interval.high)});
+    tests.add({label.label, std::to_string(label.higher), std::to_string(label.lower), std::to_string(label.ties),
+               label.t_test ? detail::three_digits(label.t_test->t) : "-", detail::p_value(detail::p_of(label.t_test)),
+               detail::p_value(label.t_test_holm), detail::p_value(detail::p_of(label.wilcoxon)),
+               detail::p_value(label.wilcoxon_holm),
                !label.wilcoxon                                   ? "-"
                : label.wilcoxon->method == WilcoxonMethod::exact ? "exact"
                                                                  : "normal"});
