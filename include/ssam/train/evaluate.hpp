@@ -17,11 +17,11 @@ inline constexpr const char* evaluation_loss_definition =
 
 /// Scores of a model on one split. Sums, so that those of several processes can be added.
 struct Evaluation {
-  Report report;          ///< at the original image sizes
-  Scores scores = {};     ///< the same image by image; their split is left to the caller
-  WorstCases worst = {};  ///< with their masks, as many as were asked for
-  double sum_loss = 0;    ///< over the samples, see evaluation_loss_definition
-  Index samples = 0;      ///< (image, label) pairs
+  Report report;        ///< at the original image sizes
+  Scores scores = {};   ///< the same image by image; their split is left to the caller
+  WorstCases worst{};   ///< with their masks, as many as were asked for
+  double sum_loss = 0;  ///< over the samples, see evaluation_loss_definition
+  Index samples = 0;    ///< (image, label) pairs
 
   double loss() const { return sum_loss / static_cast<double>(samples); }  ///< mean over the samples; NaN without any
 
