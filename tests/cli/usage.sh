@@ -6,7 +6,7 @@ expect 0 "$ssam" --help
 says "segment"
 expect 0 "$ssam" --version
 says "ssam "
-for verb in info convert params init embed text segment train eval merge selftest scenes demo; do
+for verb in info convert params init embed text segment train eval compare merge selftest scenes demo; do
   expect 0 "$ssam" "$verb" --help
   says "xample"
 done

@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <fstream>
 #include <ssam/core/random.hpp>
 #include <ssam/eval/intervals.hpp>
 #include <ssam/eval/label_scores.hpp>
@@ -195,4 +196,15 @@ TEST_CASE("the bootstrap of a mean over labels takes whole images, and leaves ou
   CHECK(middle.low == 0.5);
   CHECK(middle.high == 0.5);
   CHECK_THROWS_AS(bootstrap_mean(values, {}, {}, std::vector<Index>{1}), ShapeError);
+}
+
+TEST_CASE("every metric stands in the table of what scores mean") {
+  std::ifstream stream(std::string(SSAM_TEST_DIR) + "/../include/ssam/eval/README.md");
+  const std::string page{std::istreambuf_iterator<char>(stream), {}};
+  REQUIRE(page.size() > 1000);
+  for (const Metric metric : all_metrics) {
+    const std::string key = metric_key(metric, {.unit = DistanceUnit::pixels});
+    CAPTURE(key);
+    CHECK(page.find("| `" + key + "`") != std::string::npos);
+  }
 }

@@ -118,9 +118,9 @@ inline Mask enlarged(const Mask& mask, Index factor) {
 
 }  // namespace detail
 
-/// An answer to look at: the `image`, its true mask in green and the `answer` in red, each laid over it, side by side.
-/// Written above them are `name` (of the image), `label` and `score`, "DSC 0.123". Pictures of less than 256 pixels are
-/// enlarged by a whole number. Throws ShapeError when the sizes differ.
+/// An answer to look at: the `image`, over it the true mask `truth` in green, and over it the mask `answer` in red,
+/// side by side. Written above them are `name` (of the image), `label` and `score`, "DSC 0.123". Pictures of less than
+/// 256 pixels are enlarged by a whole number. Throws ShapeError when the sizes differ.
 inline Image truth_beside_answer(const Image& image, const Mask& truth, const Mask& answer, const std::string& name,
                                  const std::string& label, const std::string& score) {
   constexpr Index readable = 256;

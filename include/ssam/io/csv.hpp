@@ -110,9 +110,10 @@ class CsvReader {
 
 }  // namespace detail
 
-/// Reads CSV by RFC 4180 (commas, cells in double quotes where need be; LF or CR LF ends a line, or nothing the last
-/// one). `where` stands for the file in messages. Throws FormatError, which names the line, for what is no CSV: a quote
-/// inside a plain cell or never closed, lines of different numbers of cells, UTF-16, zero bytes.
+/// Reads `text` as CSV by RFC 4180: commas, cells in double quotes where need be; LF or CR LF ends a line, or nothing
+/// the last one. A mark of UTF-8 before it is passed over. `where` stands for the file in messages. Throws FormatError,
+/// which names the line, for what is no CSV: a quote inside a plain cell or never closed, lines of different numbers of
+/// cells, UTF-16, zero bytes.
 inline std::vector<CsvRow> parse_csv(std::string_view text, const std::string& where) {
   return detail::CsvReader(text, where).read();
 }
