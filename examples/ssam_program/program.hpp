@@ -28,6 +28,7 @@ void add_segment(Program& program);
 void add_data(Program& program);
 void add_train(Program& program);
 void add_eval(Program& program);
+void add_compare(Program& program);
 void add_merge(Program& program);
 void add_selftest(Program& program);
 void add_scenes(Program& program);

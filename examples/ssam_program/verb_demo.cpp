@@ -215,7 +215,7 @@ int demonstrate(const DemoOptions& options) {
                  as_duration(rows.back().seconds).c_str());
     std::fflush(log);
   }
-  nlohmann::ordered_json results{{"definition", dice_definition},
+  nlohmann::ordered_json results{{"definition", metric_definition(Metric::dice, {})},
                                  {"epochs", training.epochs},
                                  {"batch", batch_size},
                                  {"lr", training.lr},

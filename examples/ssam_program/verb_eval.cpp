@@ -3,6 +3,10 @@
 #include <ssam/core/closest_name.hpp>
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/dataset.hpp>
+#include <ssam/data/overlay.hpp>
+#include <ssam/eval/intervals.hpp>
+#include <ssam/io/folder_lock.hpp>
+#include <ssam/io/scores_file.hpp>
 #include <ssam/train/evaluate.hpp>
 
 #include "arguments.hpp"
@@ -18,12 +22,15 @@ struct EvalOptions {
   ModelOptions model;
   TextOptions text;
   DataOptions data;
-  std::filesystem::path adapter;
+  std::filesystem::path adapter, out;
   std::string split;
   Index batch = 8;
   DeviceKind device = DeviceKind::cpu;
   int threads = 0;
   bool unseen_labels = false, json = false;
+  Index worst = 8;
+  bool distances = false, centerlines = false;
+  double tolerance = 1;
 };
 
 /// The split that was asked for; else the test split where the data set has one, else the validation split. Throws
@@ -67,6 +74,111 @@ void check_labels(const Manifest& manifest, const std::vector<std::string>& trai
                                       "--unseen-labels")});
 }
 
+/// Whether the folder holds an evaluation, finished or not.
+bool holds_evaluation(const std::filesystem::path& folder) {
+  try {
+    load_scores(folder / "scores.csv");
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// The folder for what an evaluation writes, locked. An earlier evaluation is replaced, and its pictures go; nothing
+/// else may be in the way. Throws IoError.
+std::unique_ptr<FolderLock> open_folder(const std::filesystem::path& folder) {
+  const std::filesystem::path worst = folder / "worst";
+  if (!holds_evaluation(folder)) {
+    for (const std::filesystem::path& path : {folder / "scores.csv", folder / "report.json", worst}) {
+      if (!std::filesystem::exists(path)) continue;
+      throw IoError(ErrorText{.what = "the evaluation would replace what it did not write",
+                              .where = path.string(),
+                              .advice = "choose another folder, or move it away"});
+    }
+  }
+  return std::make_unique<FolderLock>(folder);
+}
+
+/// Removes the pictures of an earlier evaluation, which are named as picture_name() does.
+void remove_pictures(const std::filesystem::path& worst) {
+  if (!std::filesystem::is_directory(worst)) return;
+  std::vector<std::filesystem::path> pictures;
+  for (const auto& entry : std::filesystem::directory_iterator(worst)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
+    if (digits >= 2 && name.substr(digits, 1) == "_" && name.ends_with(".png")) pictures.push_back(entry.path());
+  }
+  for (const std::filesystem::path& picture : pictures) std::filesystem::remove(picture);
+}
+
+/// "03_Gall_Bladder_frame_12.png": letters and digits of the label and of the image's file.
+std::string picture_name(std::size_t place, const ImageScore& score) {
+  const auto plain = [](std::string text) {
+    for (char& c : text) {
+      const bool kept = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+      if (!kept) c = '_';
+    }
+    return text.substr(0, 60);
+  };
+  return (place < 10 ? "0" : "") + std::to_string(place) + "_" + plain(score.label) + "_" +
+         plain(std::filesystem::path(score.image).stem().string()) + ".png";
+}
+
+/// Writes the pictures of the worst cases. Returns what they show.
+nlohmann::ordered_json save_worst(const std::filesystem::path& folder, const WorstCases& worst, const Dataset& data) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  std::filesystem::create_directories(folder);
+  for (const WorstCase& found : worst.cases()) {
+    const double dsc = dice(found.score.score.counts);
+    const std::string name = picture_name(list.size() + 1, found.score);
+    save_png(folder / name, truth_beside_answer(data.original_image(found.item), found.truth, found.answer,
+                                                std::filesystem::path(found.score.image).filename().string(),
+                                                found.score.label, "DSC " + as_decimal(dsc)));
+    list.push_back({{"file", "worst/" + name},
+                    {"image", printable(found.score.image)},
+                    {"label", found.score.label},
+                    {"dice", dsc}});
+  }
+  return list;
+}
+
+/// Images by their place in the folder of the manifest, so that runs can be compared wherever they were made.
+void name_images(Evaluation& evaluation, const Dataset& data, Split split) {
+  for (ImageScore& row : evaluation.scores.rows) {
+    row.image = std::filesystem::path(row.image).lexically_proximate(data.manifest().file.parent_path()).string();
+    row.split = to_string(split);
+  }
+}
+
+/// All that is known about the evaluation, as JSON.
+nlohmann::ordered_json eval_json(const EvalOptions& options, const Dataset& data, Split split,
+                                 const std::string& recipe, const std::string& features, const Evaluation& evaluation,
+                                 const ScoreIntervals& intervals) {
+  nlohmann::ordered_json json{{"data", printable(options.data.data)},
+                              {"split", to_string(split)},
+                              {"recipe", recipe},
+                              {"device", to_string(options.device)},
+                              {"text_features", features},
+                              {"images", data.items()},
+                              {"loss", evaluation.loss()},
+                              {"loss_definition", evaluation_loss_definition}};
+  json.update(evaluation.report.json());
+  json["dice_intervals"] = intervals.json();
+  return json;
+}
+
+/// Writes the scores, the pictures of the worst cases, and the report, which comes last.
+void write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation, const Dataset& data,
+                      nlohmann::ordered_json json) {
+  std::filesystem::remove(folder / "report.json");
+  remove_pictures(folder / "worst");
+  save_scores(folder / "scores.csv", evaluation.scores);
+  json["scores"] = "scores.csv";
+  json["worst"] = save_worst(folder / "worst", evaluation.worst, data);
+  atomic_write(folder / "report.json",
+               json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
 int eval(const EvalOptions& options) {
   check_text_options(options.text);
   const Manifest manifest = open_data(options.data);
@@ -79,31 +191,34 @@ int eval(const EvalOptions& options) {
                          [&](Index done, Index all) { checking.update(done, all); }));
   checking.clear();
   const Dataset data(manifest, split, model.config.image_size, model.config.preparation);
+  const std::unique_ptr<FolderLock> folder = options.out.empty() ? nullptr : open_folder(options.out);
   Progress progress("evaluating");
-  const Evaluation scores = model.runner->evaluate(
-      data, {.features = features, .batch = options.batch, .progress = [&](Index done, Index total) {
-               progress.update(done, total);
-             }});
+  Evaluation evaluation =
+      model.runner->evaluate(data, {.features = features,
+                                    .batch = options.batch,
+                                    .progress = [&](Index done, Index total) { progress.update(done, total); },
+                                    .distances = options.distances,
+                                    .tolerance = options.tolerance,
+                                    .centerlines = options.centerlines,
+                                    .worst = options.out.empty() ? 0 : options.worst});
   progress.clear();
-
+  name_images(evaluation, data, split);
+  const ScoreIntervals intervals = score_intervals(evaluation.scores, Metric::dice);
   const std::string recipe = model.adapter ? model.adapter->recipe : "none";
+  const nlohmann::ordered_json json = eval_json(options, data, split, recipe, features.source(), evaluation, intervals);
+  if (folder != nullptr) write_evaluation(options.out, evaluation, data, json);
   if (options.json) {
-    nlohmann::ordered_json json{{"data", printable(options.data.data)},
-                                {"split", to_string(split)},
-                                {"recipe", recipe},
-                                {"device", to_string(options.device)},
-                                {"text_features", features.source()},
-                                {"images", data.items()},
-                                {"loss", scores.loss()},
-                                {"loss_definition", evaluation_loss_definition}};
-    json.update(scores.report.json());
     print_json(json);
     return 0;
   }
-  std::printf("%s, split %s, %s images; adapter: %s; device: %s; text features: %s\n\n%sloss %s: %s\n",
+  std::printf("%s, split %s, %s images; adapter: %s; device: %s; text features: %s\n\n%s\n%s\nloss %s: %s\n",
               options.data.data.c_str(), to_string(split).c_str(), with_commas(data.items()).c_str(), recipe.c_str(),
-              to_string(options.device), features.source().c_str(), scores.report.text().c_str(),
-              as_decimal(scores.loss(), 6).c_str(), evaluation_loss_definition);
+              to_string(options.device), features.source().c_str(), evaluation.report.text().c_str(),
+              intervals.text("DSC").c_str(), as_decimal(evaluation.loss(), 6).c_str(), evaluation_loss_definition);
+  if (folder != nullptr) {
+    std::printf("in %s: scores.csv (an image and label a line), report.json, worst/ (%zu pictures)\n",
+                options.out.string().c_str(), evaluation.worst.cases().size());
+  }
   return 0;
 }
 
@@ -123,13 +238,23 @@ void add_eval(Program& program) {
   verb->add_flag("--unseen-labels", options->unseen_labels,
                  "Score labels of the data set that the model was not trained on too");
   add_whole(*verb, "--batch", options->batch, "Images that are read at a time; no number depends on it", 1, 4096);
+  auto* out = verb->add_option("--out", options->out,
+                               "A folder for scores.csv, report.json and worst/*.png: what ssam compare takes")
+                  ->type_name("DIR");
+  add_whole(*verb, "--worst", options->worst, "With --out: how many of the worst answers are drawn", 0, 1000)
+      ->needs(out);
+  auto* distances = verb->add_flag("--distances", options->distances, "Measure HD, HD95 and NSD too");
+  add_real(*verb, "--tolerance", options->tolerance,
+           "Of the NSD, in pixels; in millimetres where the data set has them", Real::not_negative)
+      ->needs(distances);
+  verb->add_flag("--centerlines", options->centerlines, "Measure the centre-line Dice (clDice) too");
   add_device(*verb, options->device);
   add_threads(*verb, options->threads);
   add_json(*verb, options->json);
   verb->footer(
       data_help() +
       "Masks are compared at the size of the image on disk; a blank answer to an absent label counts 1. Example:\n"
-      "  ssam eval --checkpoint sam_vit_b.pth --adapter run/best --data manifest.json");
+      "  ssam eval --checkpoint sam_vit_b.pth --adapter run/best --data manifest.json --distances --out scores");
   verb->callback([&program, options] { program.run = [options] { return eval(*options); }; });
 }
 

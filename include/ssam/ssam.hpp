@@ -21,7 +21,7 @@
 //     data/     pictures, masks, manifests, data sets; knows no model
 //     io/       checkpoints, JSON, .npy, files that are whole or not there
 //     testing/  the check of gradients, for layers of yours too
-//     eval/     Dice and its report; surface distances, clDice, tests of significance
+//     eval/     Dice, surface distances, clDice; reports, comparisons of two runs, tests of significance
 //     core/     tensors, shapes, contexts, parameters, errors
 //
 // `examples/01_point_to_mask.cpp` and those behind it show one idea each; README.md beside this file is the longer map.
@@ -50,11 +50,17 @@
 
 // eval
 #include <ssam/eval/centerline_dice.hpp>
+#include <ssam/eval/compare.hpp>
+#include <ssam/eval/comparison_report.hpp>
 #include <ssam/eval/dice.hpp>
 #include <ssam/eval/distance_transform.hpp>
-#include <ssam/eval/overlap.hpp>
+#include <ssam/eval/intervals.hpp>
+#include <ssam/eval/label_scores.hpp>
+#include <ssam/eval/metric.hpp>
+#include <ssam/eval/pixel_spacing.hpp>
 #include <ssam/eval/quantile.hpp>
 #include <ssam/eval/report.hpp>
+#include <ssam/eval/scores.hpp>
 #include <ssam/eval/significance.hpp>
 #include <ssam/eval/student_t.hpp>
 #include <ssam/eval/surface.hpp>
@@ -66,11 +72,13 @@
 #include <ssam/io/check_outputs.hpp>
 #include <ssam/io/checkpoint_file.hpp>
 #include <ssam/io/content_hash.hpp>
+#include <ssam/io/csv.hpp>
 #include <ssam/io/folder_lock.hpp>
 #include <ssam/io/gzip.hpp>
 #include <ssam/io/json_file.hpp>
 #include <ssam/io/npy.hpp>
 #include <ssam/io/safetensors.hpp>
+#include <ssam/io/scores_file.hpp>
 #include <ssam/io/sealed_file.hpp>
 #include <ssam/io/torch_checkpoint.hpp>
 
@@ -172,3 +180,4 @@
 #include <ssam/train/run_state.hpp>
 #include <ssam/train/schedule.hpp>
 #include <ssam/train/trainer.hpp>
+#include <ssam/train/worst_cases.hpp>

@@ -6,7 +6,7 @@ expect 0 "$ssam" --help
 says "segment"
 expect 0 "$ssam" --version
 says "ssam "
-for verb in info convert params init embed text segment data "data check" train eval merge selftest scenes demo; do
+for verb in info convert params init embed text segment data "data check" train eval compare merge selftest scenes demo; do
   # shellcheck disable=SC2086
   expect 0 "$ssam" $verb --help
   says "xample"

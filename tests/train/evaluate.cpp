@@ -45,7 +45,7 @@ Report one_by_one(TextPromptedSam<float, Cpu, NormRecipe>& model, const test::Sm
     const auto logits = postprocess_masks<float, Cpu>(context, masks, 32, 24, 32, 24, 32);
     std::vector<std::uint8_t> prediction;
     for (Index p = 0; p < logits.size(); ++p) prediction.push_back(logits.data()[p] > 0 ? 1 : 0);
-    report.add(run.validation.sample(i).label, count_pixels(prediction, run.validation.original_mask(i).values));
+    report.add(run.validation.sample(i).label, {count_pixels(prediction, run.validation.original_mask(i).values)});
   }
   return report;
 }
@@ -74,7 +74,7 @@ TEST_CASE("an evaluation is the mean over images and labels, however they are gr
       CHECK(ours.n == theirs.n);
       CHECK(ours.n_blank == theirs.n_blank);
       CHECK(ours.mean_dice() == doctest::Approx(theirs.mean_dice()).epsilon(1e-3));
-      CHECK(ours.mean_iou() == doctest::Approx(theirs.mean_iou()).epsilon(1e-3));
+      CHECK(ours.mean(Metric::iou) == doctest::Approx(theirs.mean(Metric::iou)).epsilon(1e-3));
     }
     CHECK_FALSE(context.training);
   }

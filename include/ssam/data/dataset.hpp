@@ -66,6 +66,8 @@ class Dataset {
 
   /// The file of the image of item `index`.
   std::string item_name(Index index) const { return item(index).image.string(); }
+  /// What item `index` belongs to (a patient, a video), as the manifest says; "" where it does not.
+  std::string item_group(Index index) const { return item(index).group; }
   /// The file of all masks of item `index`; "" where each label has its own.
   std::string mask_name(Index index) const { return item(index).mask.string(); }
 

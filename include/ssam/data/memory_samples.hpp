@@ -25,8 +25,11 @@ class MemorySamples {
   }
 
   /// Adds an image with its masks, one per label (not 0: the label is there; an empty mask: it is absent), all of the
-  /// image's size. Throws ShapeError.
-  void add(const Image& image, const std::vector<Mask>& masks) {
+  /// image's size. Known of it may be the `spacing` of its pixels in millimetres, and the `group` that it belongs to (a
+  /// patient, a video). Throws ShapeError, ConfigError for a spacing that is not finite and above 0.
+  void add(const Image& image, const std::vector<Mask>& masks, const std::optional<PixelSpacing>& spacing = {},
+           const std::string& group = {}) {
+    if (spacing) detail::check_spacing(*spacing);
     const ImageSize size{image.height, image.width};
     const auto refuse = [&](const std::string& expected, const std::string& found) {
       throw ShapeError(ErrorText{.what = "the masks do not fit their image",
@@ -51,7 +54,7 @@ class MemorySamples {
     }
     image_hash.number(static_cast<std::uint64_t>(image.width));
     image_hash.text({reinterpret_cast<const char*>(image.rgb.data()), image.rgb.size()});
-    items_.push_back({std::move(prepared), LabelMasks(size, masks), image_hash.hex(), mask_hash.hex()});
+    items_.push_back({std::move(prepared), LabelMasks(size, masks), image_hash.hex(), mask_hash.hex(), spacing, group});
   }
 
   const std::vector<std::string>& labels() const { return labels_; }  ///< in the order of the masks
@@ -64,6 +67,10 @@ class MemorySamples {
   Sample sample(Index i) const { return detail::numbered_sample(i, items(), static_cast<Index>(labels_.size())); }
   /// "image 0" for the first `item`: what messages call it.
   std::string item_name(Index item) const { return "image " + std::to_string(item); }
+  /// Millimetres between the pixels of image `item`, where they were given.
+  std::optional<PixelSpacing> pixel_spacing(Index item) const { return items_[static_cast<std::size_t>(item)].spacing; }
+  /// What image `item` belongs to; "" where that was not given.
+  const std::string& item_group(Index item) const { return items_[static_cast<std::size_t>(item)].group; }
   /// Where the labels of image `item` are, in its own size.
   LabelMasks original_masks(Index item) const { return items_[static_cast<std::size_t>(item)].truth; }
 
@@ -99,6 +106,8 @@ class MemorySamples {
     detail::PreparedItem prepared;
     LabelMasks truth;
     std::string image_hash, mask_hash;
+    std::optional<PixelSpacing> spacing;
+    std::string group;
   };
 
   std::vector<std::string> labels_;

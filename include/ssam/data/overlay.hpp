@@ -97,4 +97,39 @@ inline Image contact_sheet(const std::vector<std::vector<CaptionedImage>>& rows)
 /// One row of captioned pictures: image | truth | prediction.
 inline Image side_by_side(const std::vector<CaptionedImage>& row) { return contact_sheet({row}); }
 
+namespace detail {
+
+/// The picture with every pixel repeated `factor` times in both directions.
+inline Image enlarged(const Image& image, Index factor) {
+  Image large(image.height * factor, image.width * factor);
+  for (Index y = 0; y < large.height; ++y) {
+    for (Index x = 0; x < large.width; ++x) std::copy_n(image.pixel(y / factor, x / factor), 3, large.pixel(y, x));
+  }
+  return large;
+}
+/// The same of a mask.
+inline Mask enlarged(const Mask& mask, Index factor) {
+  Mask large(mask.height * factor, mask.width * factor);
+  for (Index y = 0; y < large.height; ++y) {
+    for (Index x = 0; x < large.width; ++x) large.at(y, x) = mask.at(y / factor, x / factor);
+  }
+  return large;
+}
+
+}  // namespace detail
+
+/// An answer to look at: the `image`, over it the true mask `truth` in green, and over it the mask `answer` in red,
+/// side by side. Written above them are `name` (of the image), `label` and `score`, "DSC 0.123". Pictures of less than
+/// 256 pixels are enlarged by a whole number. Throws ShapeError when the sizes differ.
+inline Image truth_beside_answer(const Image& image, const Mask& truth, const Mask& answer, const std::string& name,
+                                 const std::string& label, const std::string& score) {
+  constexpr Index readable = 256;
+  const Index longest = std::max<Index>({image.height, image.width, 1});
+  const Index factor = std::max<Index>(1, (readable + longest - 1) / longest);
+  const Image large = detail::enlarged(image, factor);
+  return side_by_side({{large, name},
+                       {overlay(large, detail::enlarged(truth, factor), {60, 180, 75}), "truth: " + label},
+                       {overlay(large, detail::enlarged(answer, factor), {230, 60, 60}), "answer: " + score}});
+}
+
 }  // namespace ssam::inline SSAM_ABI

@@ -8,6 +8,7 @@
 #include <ssam/core/random.hpp>
 #include <ssam/data/label_masks.hpp>
 #include <ssam/data/preparation.hpp>
+#include <ssam/eval/pixel_spacing.hpp>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,13 @@ struct AugmentationSeed {
 ///   of which may be null: not wanted. Without `augmentation` as they are; with it, changed in a way that depends on it
 ///   and on i only;
 /// - `original_masks(item)`, the truth at the picture's own size;
-/// - `item_name(item)` for messages, `data_fingerprint(source)`: what it is by content, for runs that are resumed;
-/// - where there is one, `expect(samples)`, a span of numbers: what will be asked for next, so that it can be read
-/// ahead.
+/// - `item_name(item)` for messages, `data_fingerprint(source)`: what it is by content, for runs that are resumed.
+///
+/// A source that knows or can do more says it; a source that does not leaves these out:
+/// - `pixel_spacing(item)`, a std::optional<PixelSpacing>: the millimetres between the pixels of the picture at its own
+///   size, of every picture or of none;
+/// - `item_group(item)`, a text: what the picture belongs to (a patient, a video); "" where that is not known;
+/// - `expect(samples)`, a span of numbers: what will be asked for next, so that it can be read ahead.
 template <class Source>
 concept SampleSource = requires(const Source& source, Index i, std::optional<AugmentationSeed> augmentation,
                                 float* values) {
@@ -54,6 +59,26 @@ concept SampleSource = requires(const Source& source, Index i, std::optional<Aug
 };
 
 namespace detail {
+
+/// The spacing of an item's pixels in millimetres; nothing where the source does not know it.
+template <class Source>
+std::optional<PixelSpacing> pixel_spacing_of(const Source& source, Index item) {
+  if constexpr (requires { source.pixel_spacing(item); }) {
+    return source.pixel_spacing(item);
+  } else {
+    return std::nullopt;
+  }
+}
+
+/// What an item belongs to; "" where the source does not know it.
+template <class Source>
+std::string item_group_of(const Source& source, Index item) {
+  if constexpr (requires { source.item_group(item); }) {
+    return source.item_group(item);
+  } else {
+    return {};
+  }
+}
 
 /// Throws ShapeError outside [0, items x labels).
 inline Sample numbered_sample(Index i, Index items, Index labels) {

@@ -3,10 +3,8 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <ssam/core/error.hpp>
-#include <ssam/core/shape.hpp>
-#include <ssam/eval/distance_transform.hpp>
-#include <ssam/eval/overlap.hpp>
+#include <ssam/eval/dice.hpp>
+#include <ssam/eval/pixel_spacing.hpp>
 #include <vector>
 
 namespace ssam::inline SSAM_ABI {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <ssam/core/error.hpp>
 #include <ssam/core/shape.hpp>
@@ -60,60 +59,18 @@ inline double iou(const Counts& counts) {
   return all == 0 ? 1.0 : counts.intersection / all;
 }
 
-/// Scores of one label over many images. Sums, so that those of several processes can be added.
-struct LabelScores {
-  double sum_dice = 0;            ///< of dice()
-  double sum_published_dice = 0;  ///< of published_dice()
-  double sum_iou = 0;             ///< of iou()
-  double sum_nonblank_dice = 0;   ///< over the images that have the label
-  Index n = 0;                    ///< images
-  Index n_blank = 0;              ///< of them without the label
-  Index n_blank_right = 0;        ///< of those, answered with a blank mask
-  Index n_false_blank = 0;        ///< images with the label, answered with a blank mask
+/// The part of the predicted pixels that is right, I / P. Blank masks as in dice(): 1 when both are empty, 0 when only
+/// the prediction is.
+inline double precision(const Counts& counts) {
+  if (counts.prediction == 0) return counts.truth == 0 ? 1.0 : 0.0;
+  return counts.intersection / counts.prediction;
+}
 
-  /// Adds one image by its pixel counts.
-  void add(const Counts& counts) {
-    const bool blank = counts.truth == 0, blank_answer = counts.prediction == 0;
-    sum_dice += dice(counts);
-    sum_published_dice += published_dice(counts);
-    sum_iou += iou(counts);
-    if (!blank) sum_nonblank_dice += dice(counts);
-    ++n;
-    if (blank) ++n_blank;
-    if (blank && blank_answer) ++n_blank_right;
-    if (!blank && blank_answer) ++n_false_blank;
-  }
-  /// Adds the scores of other images.
-  LabelScores& operator+=(const LabelScores& other) {
-    sum_dice += other.sum_dice;
-    sum_published_dice += other.sum_published_dice;
-    sum_iou += other.sum_iou;
-    sum_nonblank_dice += other.sum_nonblank_dice;
-    n += other.n;
-    n_blank += other.n_blank;
-    n_blank_right += other.n_blank_right;
-    n_false_blank += other.n_false_blank;
-    return *this;
-  }
-
-  /// Images with the label.
-  Index n_nonblank() const { return n - n_blank; }
-  /// Images without the label, answered with a mask.
-  Index n_false_alarm() const { return n_blank - n_blank_right; }
-
-  /// Mean of dice() over the images; NaN without any, as the others.
-  double mean_dice() const { return mean(sum_dice, n); }
-  /// Mean of published_dice().
-  double mean_published_dice() const { return mean(sum_published_dice, n); }
-  /// Mean of iou().
-  double mean_iou() const { return mean(sum_iou, n); }
-  /// Mean over the images that have the label: what blank answers to blank questions cannot lift.
-  double mean_nonblank_dice() const { return mean(sum_nonblank_dice, n_nonblank()); }
-
- private:
-  static double mean(double sum, Index count) {
-    return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(count);
-  }
-};
+/// The part of the true pixels that is found, I / T: the sensitivity. Blank masks as in dice(): 1 when both are empty,
+/// 0 when only the truth is.
+inline double recall(const Counts& counts) {
+  if (counts.truth == 0) return counts.prediction == 0 ? 1.0 : 0.0;
+  return counts.intersection / counts.truth;
+}
 
 }  // namespace ssam::inline SSAM_ABI

@@ -5,53 +5,58 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <ssam/core/error.hpp>
-#include <ssam/eval/dice.hpp>
+#include <ssam/eval/label_scores.hpp>
+#include <ssam/eval/text_table.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace ssam::inline SSAM_ABI {
 
-/// Said beside every figure, because papers and programs differ.
-inline constexpr const char* dice_definition =
-    "DSC = 2I / (P + T) per image and label, 1 when both masks are empty; mean over images, then over labels. "
-    "published DSC = (2I + 1) / (P + T + 1). IoU = I / (P + T - I), 1 when both are empty. "
-    "non-blank: DSC over the images that have the label only. false blank: they have it, the answer is empty; "
-    "false alarm: they lack it, the answer is not empty.";
-
-/// Scores per label of one evaluation, as a table to read and as JSON.
+/// Scores per label of one evaluation, as tables to read and as JSON.
 class Report {
  public:
-  /// No images yet; `labels` in the order of their indices.
-  explicit Report(std::vector<std::string> labels) : labels_(std::move(labels)), scores_(labels_.size()) {}
+  /// No images yet; `labels` in the order of their indices, `measures`: what is measured beside the overlap.
+  explicit Report(std::vector<std::string> labels, const Measures& measures = {})
+      : labels_(std::move(labels)), measures_(measures), scores_(labels_.size()) {}
 
-  /// Adds one image's result for one label. Throws ShapeError for an unknown label.
-  void add(Index label, const Counts& counts) {
+  /// Adds one image's `score` for one label. Throws ShapeError for an unknown label.
+  void add(Index label, const MaskScore& score) {
     if (label < 0 || label >= static_cast<Index>(labels_.size())) {
       throw ShapeError(ErrorText{.what = "no such label in the report", .found = std::to_string(label)});
     }
-    scores_[static_cast<std::size_t>(label)].add(counts);
+    scores_[static_cast<std::size_t>(label)].add(score);
   }
-  /// Adds what another process or part counted. Throws ShapeError when its labels differ.
+  /// Adds what another process or part counted. Throws ShapeError when its labels differ, MismatchError when it was
+  /// measured in another way.
   Report& operator+=(const Report& other) {
     if (labels_ != other.labels_) throw ShapeError("reports about different labels cannot be added");
+    if (measures_ != other.measures_) {
+      throw MismatchError("reports that were measured in different ways cannot be added");
+    }
     for (std::size_t k = 0; k < scores_.size(); ++k) scores_[k] += other.scores_[k];
     return *this;
   }
 
   /// Names, in the order of their indices.
   const std::vector<std::string>& labels() const { return labels_; }
+  /// What is measured beside the overlap.
+  const Measures& measures() const { return measures_; }
   /// One per label, in the order of labels().
   const std::vector<LabelScores>& scores() const { return scores_; }
 
-  /// Mean of the labels' mean DSC, labels without images left out; NaN when there are none.
-  double mean_dice() const { return mean(&LabelScores::mean_dice); }
-  /// The same of published_dice().
-  double mean_published_dice() const { return mean(&LabelScores::mean_published_dice); }
-  /// The same of iou().
-  double mean_iou() const { return mean(&LabelScores::mean_iou); }
-  /// The same of the DSC over images that have the label; labels that no image has are left out.
-  double mean_nonblank_dice() const { return mean(&LabelScores::mean_nonblank_dice); }
+  /// Mean of the labels' means of `metric` over `cases`, labels without such images left out; NaN when there are none.
+  double mean(Metric metric, Cases cases = Cases::all) const {
+    LabelScores::Sum means;
+    for (const LabelScores& scores : scores_) {
+      if (const double value = scores.mean(metric, cases); !std::isnan(value)) means += {value, 1};
+    }
+    return means.mean();
+  }
+  /// Mean of the labels' mean DSC.
+  double mean_dice() const { return mean(Metric::dice); }
+  /// The same over the images that have the label; labels that no image has are left out.
+  double mean_nonblank_dice() const { return mean(Metric::dice, Cases::nonblank); }
 
   /// All labels' scores added.
   LabelScores total() const {
@@ -60,93 +65,120 @@ class Report {
     return all;
   }
 
-  /// An aligned table: label, DSC, DSC of non-blank images, published DSC, IoU, images, blank ones, blank ones answered
-  /// blank, false blanks, false alarms.
+  /// Aligned tables and what the figures mean: overlap (DSC, that of non-blank images, published DSC, IoU, precision,
+  /// recall), the distances and clDice where they were measured, images (all, without the label, those answered blank,
+  /// false blanks, false alarms, with their rates).
   std::string text() const {
-    std::size_t width = 5;
-    for (const std::string& label : labels_) width = std::max(width, letters(label));
-    std::string table =
-        row("label", width,
-            {"DSC", "non-blank", "publ. DSC", "IoU", "images", "blank", "right", "false blank", "false alarm"});
-    const auto counted = [](std::vector<double> means, const LabelScores& scores) {
-      std::vector<std::string> cells;
-      for (const double value : means) cells.push_back(number(value));
-      for (const Index count :
-           {scores.n, scores.n_blank, scores.n_blank_right, scores.n_false_blank, scores.n_false_alarm()}) {
-        cells.push_back(std::to_string(count));
-      }
-      return cells;
-    };
-    for (std::size_t k = 0; k < labels_.size(); ++k) {
-      const LabelScores& s = scores_[k];
-      table += row(labels_[k], width,
-                   counted({s.mean_dice(), s.mean_nonblank_dice(), s.mean_published_dice(), s.mean_iou()}, s));
+    std::string text = means_text({{"DSC", Metric::dice, Cases::all},
+                                   {"non-blank", Metric::dice, Cases::nonblank},
+                                   {"publ. DSC", Metric::published_dice, Cases::all},
+                                   {"IoU", Metric::iou, Cases::all},
+                                   {"precision", Metric::precision, Cases::all},
+                                   {"recall", Metric::recall, Cases::all}},
+                                  false);
+    std::vector<Column> columns;
+    if (measures_.unit) {
+      const std::string unit = to_string(*measures_.unit);
+      columns = {{"HD " + unit, Metric::hd, Cases::all},
+                 {"HD95 " + unit, Metric::hd95, Cases::all},
+                 {"NSD " + detail::exact(measures_.tolerance) + unit, Metric::nsd, Cases::all},
+                 {"non-blank", Metric::nsd, Cases::nonblank}};
     }
-    table +=
-        row("mean", width, counted({mean_dice(), mean_nonblank_dice(), mean_published_dice(), mean_iou()}, total()));
-    return table + dice_definition + "\n";
+    if (measures_.centerlines) {
+      columns.push_back({"clDice", Metric::centerline_dice, Cases::all});
+      columns.push_back({"non-blank", Metric::centerline_dice, Cases::nonblank});
+    }
+    if (!columns.empty()) text += "\n" + means_text(columns, measures_.unit.has_value());
+    text += "\n" + cases_text() + "\n";
+    for (const auto& [key, definition] : definitions()) text += definition + ".\n";
+    return text;
   }
 
-  /// {"definition", "labels": {name: {"dice", "nonblank_dice", "published_dice", "iou", "images", "blank",
-  /// "blank_right", "false_blank", "false_alarm"}}, "mean": {...}}; a mean of nothing is null. The counts beside the
-  /// means are sums over the labels.
+  /// {"definitions", "labels": {name: {...}}, "mean": {...}}. An entry has every metric measured by its key (see
+  /// metric_key()), the same with "nonblank_" before it over the images that have the label, then the counts "images",
+  /// "blank", "blank_right", "false_blank", "false_alarm", the rates "false_blank_rate" and "false_alarm_rate", and
+  /// where distances were measured "both_masks", the images that have them. A mean of nothing is null. Under "mean" the
+  /// counts are sums over the labels.
   nlohmann::ordered_json json() const {
-    const auto counts = [](nlohmann::ordered_json entry, const LabelScores& s) {
-      entry.update({{"images", s.n},
-                    {"blank", s.n_blank},
-                    {"blank_right", s.n_blank_right},
-                    {"false_blank", s.n_false_blank},
-                    {"false_alarm", s.n_false_alarm()}});
-      return entry;
-    };
-    nlohmann::ordered_json root{{"definition", dice_definition}, {"labels", nlohmann::ordered_json::object()}};
-    for (std::size_t k = 0; k < labels_.size(); ++k) {
-      const LabelScores& s = scores_[k];
-      root["labels"][labels_[k]] = counts({{"dice", s.mean_dice()},
-                                           {"nonblank_dice", s.mean_nonblank_dice()},
-                                           {"published_dice", s.mean_published_dice()},
-                                           {"iou", s.mean_iou()}},
-                                          s);
-    }
-    root["mean"] = counts({{"dice", mean_dice()},
-                           {"nonblank_dice", mean_nonblank_dice()},
-                           {"published_dice", mean_published_dice()},
-                           {"iou", mean_iou()}},
-                          total());
+    nlohmann::ordered_json root{{"definitions", nlohmann::ordered_json::object()},
+                                {"labels", nlohmann::ordered_json::object()}};
+    for (const auto& [key, definition] : definitions()) root["definitions"][key] = definition;
+    for (std::size_t k = 0; k < labels_.size(); ++k) root["labels"][labels_[k]] = entry(scores_[k], scores_[k]);
+    root["mean"] = entry(*this, total());
     return root;
   }
 
  private:
-  double mean(double (LabelScores::*score)() const) const {
-    double sum = 0;
-    Index count = 0;
-    for (const LabelScores& scores : scores_) {
-      const double value = (scores.*score)();
-      if (std::isnan(value)) continue;  // of no images
-      sum += value;
-      ++count;
-    }
-    return count == 0 ? std::nan("") : sum / static_cast<double>(count);
+  struct Column {
+    std::string name;
+    Metric metric;
+    Cases cases;
+  };
+
+  /// A line per label and one of the means; with the number of images that have distances, if asked for.
+  std::string means_text(const std::vector<Column>& columns, bool measured) const {
+    std::vector<std::string> header{"label"};
+    for (const Column& column : columns) header.push_back(column.name);
+    if (measured) header.push_back("measured");
+    detail::TextTable table(header);
+    const auto add = [&](const std::string& name, const auto& means, const LabelScores& counts) {
+      std::vector<std::string> row{name};
+      for (const Column& column : columns) row.push_back(detail::four_digits(means.mean(column.metric, column.cases)));
+      if (measured) row.push_back(std::to_string(counts.sum(Metric::hd).n));
+      table.add(row);
+    };
+    for (std::size_t k = 0; k < labels_.size(); ++k) add(labels_[k], scores_[k], scores_[k]);
+    add("mean", *this, total());
+    return table.text();
   }
 
-  /// Characters of a UTF-8 text, for alignment.
-  static std::size_t letters(const std::string& text) {
-    return static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
+  std::string cases_text() const {
+    detail::TextTable table({"label", "images", "blank", "right", "false blank", "rate", "false alarm", "rate"});
+    const auto add = [&](const std::string& name, const LabelScores& scores) {
+      table.add({name, std::to_string(scores.n), std::to_string(scores.n_blank), std::to_string(scores.n_blank_right),
+                 std::to_string(scores.n_false_blank), detail::four_digits(scores.false_blank_rate()),
+                 std::to_string(scores.n_false_alarm()), detail::four_digits(scores.false_alarm_rate())});
+    };
+    for (std::size_t k = 0; k < labels_.size(); ++k) add(labels_[k], scores_[k]);
+    add("all", total());
+    return table.text();
   }
-  static std::string number(double value) {
-    if (std::isnan(value)) return "-";
-    char text[32];
-    std::snprintf(text, sizeof text, "%.4f", value);
-    return text;
+
+  std::vector<std::pair<std::string, std::string>> definitions() const {
+    std::vector<std::pair<std::string, std::string>> list;
+    for (const Metric metric : all_metrics) {
+      if (is_measured(metric, measures_)) {
+        list.emplace_back(metric_key(metric, measures_), metric_definition(metric, measures_));
+      }
+    }
+    if (measures_.unit) list.emplace_back("boundary", boundary_definition);
+    list.emplace_back("mean", "mean = over the images of a label, then over the labels");
+    list.emplace_back("cases", cases_definition);
+    return list;
   }
-  static std::string row(const std::string& name, std::size_t width, const std::vector<std::string>& cells) {
-    std::string line = name + std::string(width - letters(name), ' ');
-    for (const std::string& cell : cells) line += std::string(12 - std::min<std::size_t>(cell.size(), 12), ' ') + cell;
-    return line + "\n";
+
+  template <class Means>
+  nlohmann::ordered_json entry(const Means& means, const LabelScores& counts) const {
+    nlohmann::ordered_json entry;
+    for (const Metric metric : all_metrics) {
+      if (!is_measured(metric, measures_)) continue;
+      const std::string key = metric_key(metric, measures_);
+      entry[key] = means.mean(metric, Cases::all);  // NaN becomes null
+      if (!lower_is_better(metric)) entry["nonblank_" + key] = means.mean(metric, Cases::nonblank);
+    }
+    entry["images"] = counts.n;
+    entry["blank"] = counts.n_blank;
+    entry["blank_right"] = counts.n_blank_right;
+    entry["false_blank"] = counts.n_false_blank;
+    entry["false_blank_rate"] = counts.false_blank_rate();
+    entry["false_alarm"] = counts.n_false_alarm();
+    entry["false_alarm_rate"] = counts.false_alarm_rate();
+    if (measures_.unit) entry["both_masks"] = counts.sum(Metric::hd).n;
+    return entry;
   }
 
   std::vector<std::string> labels_;
+  Measures measures_;
   std::vector<LabelScores> scores_;
 };
 

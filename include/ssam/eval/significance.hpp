@@ -169,72 +169,100 @@ struct MeanInterval {
 
 namespace detail {
 
-/// The interval of the mean of samples in groups, which have `sums` and `counts`: whole groups are drawn.
-inline MeanInterval bootstrap_groups(std::span<const double> sums, std::span<const double> counts,
+/// Throws ConfigError where `options` are out of range.
+inline void check_bootstrap(const BootstrapOptions& options) {
+  if (options.resamples > 0 && options.confidence > 0 && options.confidence < 1) return;
+  throw ConfigError(ErrorText{.what = "options of a bootstrap are not usable",
+                              .expected = "1 resample or more, a confidence between 0 and 1",
+                              .found = std::to_string(options.resamples) + " resamples, a confidence of " +
+                                       std::to_string(options.confidence)});
+}
+
+/// A sum of values of one group and label, and of how many.
+struct GroupSum {
+  double sum = 0;
+  double count = 0;
+};
+
+/// The interval of the mean over `labels` of values in groups, of which `sums` has [groups, labels]: whole groups are
+/// drawn. Every group has a value.
+inline MeanInterval bootstrap_groups(const std::vector<GroupSum>& sums, std::size_t labels,
                                      const BootstrapOptions& options) {
-  if (!(options.resamples > 0 && options.confidence > 0 && options.confidence < 1)) {
-    throw ConfigError(ErrorText{.what = "options of a bootstrap are not usable",
-                                .expected = "1 resample or more, a confidence between 0 and 1",
-                                .found = std::to_string(options.resamples) + " resamples, a confidence of " +
-                                         std::to_string(options.confidence)});
-  }
+  check_bootstrap(options);
+  const std::size_t groups = sums.size() / labels;
+  std::vector<GroupSum> totals(labels);
+  const auto add = [&](std::size_t group) {
+    for (std::size_t label = 0; label < labels; ++label) {
+      totals[label].sum += sums[group * labels + label].sum;
+      totals[label].count += sums[group * labels + label].count;
+    }
+  };
+  const auto mean = [&totals] {  // of the labels' means; a label without values is left out
+    double means = 0, present = 0;
+    for (const GroupSum& total : totals) {
+      if (total.count == 0) continue;
+      means += total.sum / total.count;
+      present += 1;
+    }
+    return means / present;
+  };
   Random random(options.seed);
   std::vector<double> means(static_cast<std::size_t>(options.resamples));
-  for (double& mean : means) {
-    double sum = 0, count = 0;
-    for (std::size_t draw = 0; draw < sums.size(); ++draw) {
-      const std::size_t group = static_cast<std::size_t>(random.below(static_cast<std::int64_t>(sums.size())));
-      sum += sums[group];
-      count += counts[group];
+  for (double& drawn : means) {
+    std::fill(totals.begin(), totals.end(), GroupSum{});
+    for (std::size_t draw = 0; draw < groups; ++draw) {
+      add(static_cast<std::size_t>(random.below(static_cast<std::int64_t>(groups))));
     }
-    mean = sum / count;
+    drawn = mean();
   }
   std::sort(means.begin(), means.end());
+  std::fill(totals.begin(), totals.end(), GroupSum{});
+  for (std::size_t group = 0; group < groups; ++group) add(group);
   const double outside = (1 - options.confidence) / 2;
-  return {std::accumulate(sums.begin(), sums.end(), 0.0) / std::accumulate(counts.begin(), counts.end(), 0.0),
-          quantile(means, outside), quantile(means, 1 - outside)};
+  return {mean(), quantile(means, outside), quantile(means, 1 - outside)};
 }
 
 }  // namespace detail
 
 /// The bootstrap's percentile interval of the mean of `values`, or of differences of two methods: as many values are
 /// drawn, with replacement, as there are, again and again; the interval lies between the quantiles of their means
-/// (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13). For values that are independent;
-/// several of one patient are not: bootstrap_mean_by_group(). Throws ConfigError on fewer than 2 values, one that is
-/// not finite, or `options` out of range.
-inline MeanInterval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options = {}) {
-  detail::check_sample(values, "values of a bootstrap");
-  return detail::bootstrap_groups(values, std::vector<double>(values.size(), 1.0), options);
-}
-
-/// The same where values belong together: `groups` has a number for each of `values`, one number per patient, and whole
-/// groups are drawn, as many as there are. The mean of a draw is that over all values drawn, so that large groups weigh
-/// more, as they do in the mean of `values`. Throws ShapeError where the lengths differ; ConfigError on fewer than 2
-/// groups, a value that is not finite, or `options` out of range.
-inline MeanInterval bootstrap_mean_by_group(std::span<const double> values, std::span<const Index> groups,
-                                            const BootstrapOptions& options = {}) {
-  if (values.size() != groups.size()) {
-    throw ShapeError(ErrorText{.what = "a bootstrap by groups needs a group for every value",
-                               .expected = std::to_string(values.size()) + " groups",
-                               .found = std::to_string(groups.size())});
+/// (Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13).
+///
+/// That is for values which are independent. Several of one patient are not: `groups` then has a number for each of
+/// `values`, one number per patient, and whole groups are drawn, as many as there are. Large groups weigh more, as they
+/// do in the mean of `values`. With `labels`, a number for each value, one number per label, the mean is that over the
+/// labels of their means; a label of which a draw has no value is left out of that draw.
+///
+/// Throws ShapeError where the lengths differ; ConfigError on fewer than 2 values or groups, a value that is not
+/// finite, or `options` out of range.
+inline MeanInterval bootstrap_mean(std::span<const double> values, const BootstrapOptions& options = {},
+                                   std::span<const Index> groups = {}, std::span<const Index> labels = {}) {
+  for (const std::span<const Index> numbers : {groups, labels}) {
+    if (numbers.empty() || numbers.size() == values.size()) continue;
+    throw ShapeError(ErrorText{.what = "a bootstrap by groups or labels needs a number for every value",
+                               .expected = std::to_string(values.size()) + " numbers",
+                               .found = std::to_string(numbers.size())});
   }
   detail::check_sample(values, "values of a bootstrap");
-  std::map<Index, std::size_t> place;  // of a group, in the order in which they appear
-  std::vector<double> sums, counts;
+  // In the order in which they appear: the draws do not depend on the numbers.
+  std::map<Index, std::size_t> group_places, label_places;
+  std::vector<std::size_t> group(values.size()), label(values.size());
   for (std::size_t i = 0; i < values.size(); ++i) {
-    const std::size_t at = place.try_emplace(groups[i], sums.size()).first->second;
-    if (at == sums.size()) {
-      sums.push_back(0);
-      counts.push_back(0);
-    }
-    sums[at] += values[i];
-    counts[at] += 1;
+    const Index group_number = groups.empty() ? static_cast<Index>(i) : groups[i];
+    group[i] = group_places.try_emplace(group_number, group_places.size()).first->second;
+    label[i] = label_places.try_emplace(labels.empty() ? 0 : labels[i], label_places.size()).first->second;
   }
-  if (sums.size() < 2) {
+  if (group_places.size() < 2) {
     throw ConfigError(
         ErrorText{.what = "groups of a bootstrap are too few for a statement", .expected = "2 or more", .found = "1"});
   }
-  return detail::bootstrap_groups(sums, counts, options);
+  std::vector<detail::GroupSum> sums(group_places.size() * label_places.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    detail::GroupSum& sum = sums[group[i] * label_places.size() + label[i]];
+    sum.sum += values[i];
+    sum.count += 1;
+  }
+  return detail::bootstrap_groups(sums, label_places.size(), options);
 }
 
 /// Holm's correction for several tests ("A simple sequentially rejective multiple test procedure", 1979): adjusted

@@ -63,19 +63,6 @@ inline double incomplete_beta(double a, double b, double x, double y) {
 
 }  // namespace detail
 
-/// The regularised incomplete beta function I_x(a, b), the chance that a beta variable of `a` and `b` is at most `x`.
-/// By a continued fraction, good to about 1e-13. Throws ConfigError unless `a` and `b` are finite and above 0 and `x`
-/// is from 0 to 1.
-inline double regularized_incomplete_beta(double a, double b, double x) {
-  if (!(std::isfinite(a) && std::isfinite(b) && a > 0 && b > 0 && x >= 0 && x <= 1)) {
-    throw ConfigError(
-        ErrorText{.what = "the incomplete beta function is not defined there",
-                  .expected = "a and b finite and above 0, x from 0 to 1",
-                  .found = "a = " + std::to_string(a) + ", b = " + std::to_string(b) + ", x = " + std::to_string(x)});
-  }
-  return detail::incomplete_beta(a, b, x, 1 - x);
-}
-
 /// The chance that Student's t of `degrees` of freedom is as far from 0 as `t` or farther, on both sides: the p value
 /// of a two-sided test. 0 for an infinite `t`. Throws ConfigError where `t` is NaN, or `degrees` not finite and above
 /// 0.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <ssam/core/error.hpp>
@@ -14,13 +13,6 @@
 #include <vector>
 
 namespace ssam::inline SSAM_ABI {
-
-/// Said beside figures of this file, because papers and programs differ.
-inline constexpr const char* surface_definition =
-    "Boundary: pixels of a mask with one of their 4 neighbours outside of it or of the image. HD95: the larger of the "
-    "two 95th percentiles of the distances from one boundary to the other, linearly interpolated; HD: the larger "
-    "maximum. NSD: the fraction of both boundaries' pixels that are within the tolerance of the other. Unit: that of "
-    "the pixel spacing. Both masks empty: HD 0, NSD 1. One empty: HD undefined, counted apart; NSD 0.";
 
 /// Which of two masks has no pixel set.
 enum class EmptyMasks {
@@ -103,17 +95,25 @@ inline std::optional<double> hausdorff(const SurfaceDistances& distances, double
                   quantile(distances.truth_to_prediction, percent / 100));
 }
 
+namespace detail {
+
+/// Throws ConfigError where the tolerance of a surface Dice is not finite or negative.
+inline void check_tolerance(double tolerance) {
+  if (std::isfinite(tolerance) && tolerance >= 0) return;
+  throw ConfigError(ErrorText{.what = "a tolerance of the surface Dice is not usable",
+                              .expected = "a finite number of 0 or more",
+                              .found = std::to_string(tolerance)});
+}
+
+}  // namespace detail
+
 /// The normalised surface Dice (NSD): how much of both boundaries lies within `tolerance` of the other, 0 to 1, counted
 /// in boundary pixels; `tolerance` is in the unit of `distances`. As MONAI's `SurfaceDiceMetric` without subvoxels,
 /// which compares as float: distance and tolerance are rounded to float here too, so that 3 steps of 0.1 are within
 /// 0.3. Both masks empty: 1 (MONAI: NaN). One of them empty: 0. Throws ConfigError where `tolerance` is not finite or
 /// negative.
 inline double surface_dice(const SurfaceDistances& distances, double tolerance) {
-  if (!(std::isfinite(tolerance) && tolerance >= 0)) {
-    throw ConfigError(ErrorText{.what = "a tolerance of the surface Dice is not usable",
-                                .expected = "a finite number of 0 or more",
-                                .found = std::to_string(tolerance)});
-  }
+  detail::check_tolerance(tolerance);
   if (distances.empty == EmptyMasks::both) return 1;
   if (distances.empty != EmptyMasks::none) return 0;
   const auto within = [limit = static_cast<float>(tolerance)](const std::vector<double>& sorted) {
@@ -123,56 +123,5 @@ inline double surface_dice(const SurfaceDistances& distances, double tolerance) 
   return static_cast<double>(within(distances.prediction_to_truth) + within(distances.truth_to_prediction)) /
          static_cast<double>(distances.prediction_to_truth.size() + distances.truth_to_prediction.size());
 }
-
-/// Surface scores of one label over many images. Sums, so that those of several processes can be added.
-struct SurfaceScores {
-  double sum_hd = 0;        ///< of hausdorff() at 100, over the images where both masks have pixels
-  double sum_hd95 = 0;      ///< of hausdorff() at 95, over the same
-  double sum_nsd = 0;       ///< of surface_dice(), over all images
-  Index n = 0;              ///< images
-  Index n_both_blank = 0;   ///< of them with two empty masks
-  Index n_false_blank = 0;  ///< of them with an empty prediction alone: no distance
-  Index n_false_alarm = 0;  ///< of them with an empty truth alone: no distance
-
-  /// Adds one image by its `distances`; the surface Dice is that at `tolerance`, in their unit. Throws ConfigError as
-  /// surface_dice().
-  void add(const SurfaceDistances& distances, double tolerance) {
-    sum_nsd += surface_dice(distances, tolerance);
-    ++n;
-    n_both_blank += distances.empty == EmptyMasks::both;
-    n_false_blank += distances.empty == EmptyMasks::prediction;
-    n_false_alarm += distances.empty == EmptyMasks::truth;
-    if (distances.empty != EmptyMasks::none) return;
-    sum_hd += *hausdorff(distances);
-    sum_hd95 += *hausdorff(distances, 95);
-  }
-  /// Adds the scores of other images.
-  SurfaceScores& operator+=(const SurfaceScores& other) {
-    sum_hd += other.sum_hd;
-    sum_hd95 += other.sum_hd95;
-    sum_nsd += other.sum_nsd;
-    n += other.n;
-    n_both_blank += other.n_both_blank;
-    n_false_blank += other.n_false_blank;
-    n_false_alarm += other.n_false_alarm;
-    return *this;
-  }
-
-  /// Images where both masks have pixels.
-  Index n_measured() const { return n - n_both_blank - n_false_blank - n_false_alarm; }
-  /// Mean Hausdorff distance over the n_measured() images; NaN without any. What is missed altogether does not show
-  /// here, only in the counts beside it.
-  double mean_hd() const { return mean(sum_hd, n_measured()); }
-  /// The same of HD95.
-  double mean_hd95() const { return mean(sum_hd95, n_measured()); }
-  /// Mean surface Dice over all images, where an image with one empty mask scores 0 and one with two 1; NaN without
-  /// any.
-  double mean_nsd() const { return mean(sum_nsd, n); }
-
- private:
-  static double mean(double sum, Index count) {
-    return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / static_cast<double>(count);
-  }
-};
 
 }  // namespace ssam::inline SSAM_ABI

@@ -5,6 +5,7 @@
 #include <ssam/sam/postprocess.hpp>
 #include <ssam/train/batch.hpp>
 #include <ssam/train/finite.hpp>
+#include <ssam/train/worst_cases.hpp>
 
 namespace ssam::inline SSAM_ABI {
 
@@ -17,14 +18,18 @@ inline constexpr const char* evaluation_loss_definition =
 /// Scores of a model on one split. Sums, so that those of several processes can be added.
 struct Evaluation {
   Report report;        ///< at the original image sizes
+  Scores scores = {};   ///< the same image by image; their split is left to the caller
+  WorstCases worst{};   ///< with their masks, as many as were asked for
   double sum_loss = 0;  ///< over the samples, see evaluation_loss_definition
   Index samples = 0;    ///< (image, label) pairs
 
   double loss() const { return sum_loss / static_cast<double>(samples); }  ///< mean over the samples; NaN without any
 
-  /// Throws ShapeError when the labels differ.
+  /// Throws ShapeError when the labels differ, MismatchError when it was measured in another way.
   Evaluation& operator+=(const Evaluation& other) {
     report += other.report;
+    scores += other.scores;
+    worst += other.worst;
     sum_loss += other.sum_loss;
     samples += other.samples;
     return *this;
@@ -37,6 +42,11 @@ struct EvaluateOptions {
   Index batch = 8;                                       ///< images that are read at a time: no number depends on it
   std::function<void(Index, Index)> progress = nullptr;  ///< called with (images done, images)
   ops::MaskLossOptions loss = {};                        ///< of the evaluation's loss
+  /// Measures HD, HD95 and NSD: in millimetres where the source knows the spacing of its pixels, else in pixels.
+  bool distances = false;
+  double tolerance = 1;      ///< of the NSD, in the unit of the distances
+  bool centerlines = false;  ///< measures clDice
+  Index worst = 0;           ///< how many of the worst cases are kept, with their masks
 };
 
 namespace detail {
@@ -66,6 +76,26 @@ void require_samples(const Model& model, const Data& data) {
                                 .found = std::to_string(data.image_size())});
 }
 
+/// What an evaluation measures. Throws MismatchError where the source knows the spacing of some pictures only,
+/// ConfigError for a tolerance that is none.
+template <class Data>
+Measures measures_of(const Data& data, const EvaluateOptions& options) {
+  Measures measures{.tolerance = options.tolerance, .centerlines = options.centerlines};
+  check_tolerance(options.tolerance);
+  if (!options.distances) return Measures{.centerlines = options.centerlines};
+  const bool known = pixel_spacing_of(data, 0).has_value();
+  for (Index item = 1; item < data.items(); ++item) {
+    if (pixel_spacing_of(data, item).has_value() == known) continue;
+    throw MismatchError(ErrorText{.what = "the spacing of the pixels is known for some pictures only",
+                                  .where = data.item_name(item),
+                                  .expected = std::string(known ? "a" : "no") + " spacing, as of " + data.item_name(0),
+                                  .found = known ? "none" : "one",
+                                  .advice = "evaluate the two kinds apart: distances would be in two units"});
+  }
+  measures.unit = known ? DistanceUnit::millimetres : DistanceUnit::pixels;
+  return measures;
+}
+
 /// Evaluates one split: images are read a batch at a time; each is encoded alone, because the last bits of a matrix
 /// product depend on its size, and decoded for all its labels.
 template <class Model, class Data>
@@ -84,13 +114,16 @@ class Evaluator {
         group_(std::min(options.batch, data.items())),
         labels_(static_cast<Index>(data.labels().size())),
         size_(data.image_size()),
-        evaluation_{Report(data.labels())},
+        measures_(measures_of(data, options)),
+        evaluation_{
+            .report = Report(data.labels(), measures_), .scores = {measures_}, .worst = WorstCases(options.worst)},
         masks_({std::min(labels_, most_labels), size_, size_}),
         loss_(Shape{labels_}),
         losses_(static_cast<std::size_t>(labels_)) {
     const std::vector<float> table = feature_table(features_for(model, options.features), data.labels());
     text_ = Tensor<Scalar, Device>({labels_, model.text_dim()}, {table.begin(), table.end()});
     for (Index label = 0; label < labels_; ++label) numbers_.push_back(label);
+    answers_.resize(static_cast<std::size_t>(std::min(labels_, most_labels)));
   }
 
   Evaluation run() {
@@ -139,7 +172,16 @@ class Evaluator {
           {numbers_.data() + label, static_cast<std::size_t>(count)}};
       const ConstView logits = model_.decode_labels(context_, features, prompts);
       add_losses(item, label, logits);
-      for (Index i = 0; i < count; ++i) score(item, label + i, logits.slice(i), truth);
+      for (Index i = 0; i < count; ++i)
+        answers_[static_cast<std::size_t>(i)].mask = answer(item, label + i, logits.slice(i), truth.size());
+      const PixelSpacing spacing = pixel_spacing_of(data_, item).value_or(PixelSpacing{});
+      context_.parallel_for(count, [&](Index i) {
+        Answer& given = answers_[static_cast<std::size_t>(i)];
+        given.truth = truth.binary(label + i);
+        given.score = score_masks(given.mask.values, given.truth.values, truth.size().height, truth.size().width,
+                                  measures_, spacing);
+      });
+      for (Index i = 0; i < count; ++i) record(item, label + i, answers_[static_cast<std::size_t>(i)]);
     }
     ops::download<double>(context_, loss_, losses_.data());
     for (Index label = 0; label < labels_; ++label) {
@@ -170,23 +212,39 @@ class Evaluator {
     }
   }
 
-  /// One mask [h, w] of logits against the truth, at the size of the image on disk.
-  void score(Index item, Index label, ConstView low_res, const LabelMasks& truth) {
-    const ImageSize original = truth.size();
+  /// The mask that logits [h, w] of one label stand for, at the size of the image on disk.
+  Mask answer(Index item, Index label, ConstView low_res, const ImageSize& original) {
     const ImageSize inside = prepared_size(original.height, original.width, size_, data_.preparation());
     WorkspaceScope<Device> scope(context_);
     const View logits = postprocess_masks<Scalar>(context_, low_res.reshape({1, 1, low_res.dim(0), low_res.dim(1)}),
                                                   size_, inside.height, inside.width, original.height, original.width);
     logit_values_.resize(static_cast<std::size_t>(logits.size()));
     ops::download<Scalar>(context_, logits, logit_values_.data());
-    prediction_.resize(logit_values_.size());
+    Mask mask(original.height, original.width);
     bool finite = true;
-    std::transform(logit_values_.begin(), logit_values_.end(), prediction_.begin(), [&](Scalar logit) {
+    std::transform(logit_values_.begin(), logit_values_.end(), mask.values.begin(), [&](Scalar logit) {
       finite = finite && std::isfinite(logit);
       return static_cast<std::uint8_t>(logit > 0);
     });
     if (!finite) throw_not_finite(item, label, "the model's answer");
-    evaluation_.report.add(label, count_pixels(prediction_, truth.binary(label).values));
+    return mask;
+  }
+
+  struct Answer {
+    Mask mask, truth;
+    MaskScore score;
+  };
+
+  void record(Index item, Index label, Answer& answer) {
+    evaluation_.report.add(label, answer.score);
+    evaluation_.scores.rows.push_back({.image = data_.item_name(item),
+                                       .split = {},
+                                       .group = item_group_of(data_, item),
+                                       .label = data_.labels()[static_cast<std::size_t>(label)],
+                                       .score = answer.score});
+    if (!evaluation_.worst.takes(answer.score)) return;
+    evaluation_.worst.add(
+        {evaluation_.scores.rows.back(), item, label, std::move(answer.mask), std::move(answer.truth)});
   }
 
   /// NaN is no blank mask.
@@ -202,6 +260,7 @@ class Evaluator {
   const Data& data_;
   const EvaluateOptions& options_;
   Index group_, labels_, size_;  // group_: images read together
+  Measures measures_;
   Evaluation evaluation_;
   Tensor<Scalar, Device> text_, masks_;
   std::vector<Index> numbers_;
@@ -209,23 +268,26 @@ class Evaluator {
   std::vector<Scalar> logit_values_;
   Tensor<double, Device> loss_;  // of each label of one image
   std::vector<double> losses_;
-  std::vector<std::uint8_t> prediction_;
+  std::vector<Answer> answers_;  // to labels that are decoded together
 };
 
 }  // namespace detail
 
-/// Evaluates a model on a split, one label at a time: DSC and IoU of the masks (probability > 0.5) at the size of the
-/// image on disk, and the loss. Each image is encoded once and decoded for all labels. Throws as the source's `load`,
-/// MismatchError for a label without text features or a data set made for another image size, ConfigError without
-/// samples and for a batch below 1, NotFiniteError, which names image and label, for an answer that is NaN or infinite.
+/// Evaluates a model on a split, one label at a time: how the masks (probability > 0.5) score at the size of the image
+/// on disk, and the loss. Each image is encoded once and decoded for all labels. No number depends on the batch or on
+/// the threads. Throws as the source's `load`; MismatchError for a label without text features, a data set made for
+/// another image size, and where distances are asked for of pictures some of which have a pixel spacing; ConfigError
+/// without samples, for a batch below 1, a tolerance or a number of worst cases below 0; NotFiniteError, which names
+/// image and label, for an answer that is NaN or infinite.
 template <class Device, class Model, class Data>
 Evaluation evaluate(Context<Device>& context, Model& model, const Data& data, const EvaluateOptions& options = {}) {
   if constexpr (detail::are_trainable<Model, Data, Device>()) {
     if (options.batch < 1) throw ConfigError("the batch of an evaluation must be at least 1");
+    if (options.worst < 0) throw ConfigError("the number of worst cases of an evaluation must not be negative");
     detail::require_samples(model, data);
     return detail::Evaluator<Model, Data>(context, model, data, options).run();
   } else {
-    return {Report({})};
+    return {.report = Report({})};
   }
 }
 
