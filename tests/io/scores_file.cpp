@@ -69,6 +69,13 @@ TEST_CASE("scores as CSV, as anyone reads them") {
                                   "c.png,test,,Liver,0,1,0,0,5,0,0.16666666666666666,0,0,0,,,0,0\n");
 }
 
+TEST_CASE("numbers of pixels stand in digits, however round") {
+  Scores scores;
+  scores.rows.push_back({"a.png", "", "", "Liver", {{100000, 1000000, 2e15}}});
+  CHECK(scores_csv(scores).find("a.png,,,Liver,0,0,100000,1000000,2000000000000000,") != std::string::npos);
+  CHECK(parse_scores(scores_csv(scores), "x.csv") == scores);
+}
+
 TEST_CASE("scores come back from CSV to the last bit, whatever was measured") {
   const test::Folder folder;
   Random random(9);
