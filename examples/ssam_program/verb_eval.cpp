@@ -131,9 +131,10 @@ nlohmann::ordered_json save_worst(const std::filesystem::path& folder, const Wor
   for (const WorstCase& found : worst.cases()) {
     const double dsc = dice(found.score.score.counts);
     const std::string name = picture_name(list.size() + 1, found.score);
-    save_png(folder / name, truth_beside_answer(data.original_image(found.item), found.truth, found.answer,
-                                                std::filesystem::path(found.score.image).filename().string(),
-                                                found.score.label, "DSC " + as_decimal(dsc)));
+    save_png(folder / name,
+             truth_beside_answer(data.original_image(found.item), found.truth, found.answer,
+                                 std::filesystem::path(found.score.image).filename().string(), found.score.label,
+                                 (found.score.score.blank_answer() ? "blank, DSC " : "DSC ") + as_decimal(dsc)));
     list.push_back({{"file", "worst/" + name},
                     {"image", printable(found.score.image)},
                     {"label", found.score.label},

@@ -146,8 +146,8 @@ TEST_CASE("a report has what was measured beside the overlap, in its unit, and i
   CHECK(a["blank_right"] == 1);
   CHECK(json["labels"]["B"]["hd95_px"].is_null());
   CHECK(json["mean"]["hd95_px"] == 2.5);
-  CHECK(json["definitions"]["nsd_2.5px"].get<std::string>().find("within 2.5 pixels") != std::string::npos);
-  CHECK(json["definitions"]["hd_px"].get<std::string>().find("in pixels") != std::string::npos);
+  CHECK(json["definitions"]["nsd_2.5px"].get<std::string>().find("within 2.5 px") != std::string::npos);
+  CHECK(json["definitions"]["hd_px"].get<std::string>().find("in px") != std::string::npos);
   const std::string expected =
       "label   HD px  HD95 px  NSD 2.5px  non-blank  clDice  non-blank  measured\n"
       "A      4.0000   2.5000     0.6250     0.5000  0.5000     0.3333         2\n"

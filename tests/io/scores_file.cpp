@@ -48,7 +48,8 @@ TEST_CASE("what is no CSV is refused, with its line") {
   CHECK(message("a,b\n1\n") ==
         "a line has another number of cells than the first one [x.csv, line 2]: expected 2, found 1");
   CHECK(message("a\n\n").empty());  // one empty cell
-  CHECK(test::contains(message("a,b\n1,2\n\n"), "line 3]: expected 2, found 1"));
+  CHECK(message("a,b\n\n1,2\r\n\r\n").empty());  // empty lines
+  CHECK(test::contains(message("a,b\n1,2\n \n"), "line 3]: expected 2, found 1"));
   CHECK(message("a\n\"b\n\nc") == "a quote that is never closed [x.csv, line 2]");
   CHECK(message("a\n\"b\"c\n") ==
         "text behind a closing quote [x.csv, line 2]: expected a comma or the end of the line, found c");
@@ -67,6 +68,13 @@ TEST_CASE("scores as CSV, as anyone reads them") {
   CHECK(scores_csv(scores) == columns + ",hd_px,hd95_px,nsd_2.5px,centerline_dice\n" +
                                   "\"a, \"\"b\"\".png\",test,patient 1,Liver,0,0,2,4,5," + metrics + ",3,2.5,0.1,1\n" +
                                   "c.png,test,,Liver,0,1,0,0,5,0,0.16666666666666666,0,0,0,,,0,0\n");
+}
+
+TEST_CASE("numbers of pixels stand in digits, however round") {
+  Scores scores;
+  scores.rows.push_back({"a.png", "", "", "Liver", {{100000, 1000000, 2e15}}});
+  CHECK(scores_csv(scores).find("a.png,,,Liver,0,0,100000,1000000,2000000000000000,") != std::string::npos);
+  CHECK(parse_scores(scores_csv(scores), "x.csv") == scores);
 }
 
 TEST_CASE("scores come back from CSV to the last bit, whatever was measured") {

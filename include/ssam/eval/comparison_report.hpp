@@ -70,7 +70,10 @@ inline std::string comparison_verdict(const Comparison& comparison) {
   std::string text = all.difference == 0 ? "A and B are equal in mean " + key
                                          : detail::better_run(all, comparison.metric) + " is better in mean " + key;
   text += " (B less A " + detail::signed_digits(all.difference);
-  if (all.interval) text += ", interval " + detail::ends_text(*all.interval);
+  if (all.interval) {
+    text +=
+        ", " + detail::exact(100 * comparison.options.confidence) + " % interval " + detail::ends_text(*all.interval);
+  }
   const int speaking = detail::speaking(all, all.t_test->p, all.wilcoxon->p);
   text += ") on " + images + ", " +
           (speaking == 3   ? "and chance hardly explains that"

@@ -69,6 +69,9 @@ inline std::string exact(double value) {
   return {text, std::to_chars(text, text + sizeof text, value).ptr};
 }
 
+/// A number of pixels in digits: exact() has 1e+05 for 100000.
+inline std::string whole(double pixels) { return std::to_string(static_cast<long long>(pixels)); }
+
 }  // namespace detail
 
 /// The metric's name with its unit, and an NSD's tolerance, as columns and keys have it: "iou", "hd95_mm", "nsd_2px"
@@ -82,9 +85,7 @@ inline std::string metric_key(Metric metric, const Measures& measures) {
 /// What the figure is, exactly: said beside it, because papers and programs differ. Each metric is one of an image and
 /// a label; its mean is that over images, then over labels.
 inline std::string metric_definition(Metric metric, const Measures& measures) {
-  const std::string unit = !measures.unit                                ? "the pixel spacing"
-                           : *measures.unit == DistanceUnit::millimetres ? "millimetres"
-                                                                         : "pixels";
+  const std::string unit = measures.unit ? to_string(*measures.unit) : "the unit of the pixel spacing";
   switch (metric) {
     case Metric::dice:
       return "DSC = 2I / (P + T), pixels in both masks, in the answer, in the truth; 1 when both are empty";

@@ -81,7 +81,7 @@ inline std::vector<std::size_t> paired_rows(const Scores& a, const Scores& b) {
     };
     if (row.score.counts.truth != other.score.counts.truth) {
       refuse("the two runs were scored against different true masks",
-             exact(row.score.counts.truth) + " pixels of the label", exact(other.score.counts.truth));
+             whole(row.score.counts.truth) + " pixels of the label", whole(other.score.counts.truth));
     }
     if (row.group != other.group) {
       refuse("the two runs have an image in different groups", "'" + row.group + "'", "'" + other.group + "'");

@@ -39,6 +39,11 @@ class CsvReader {
       do {
         rows.back().cells.push_back(text_.substr(at_, 1) == "\"" ? quoted(rows.back()) : plain(rows.back()));
       } while (next_is_comma(rows.back()));
+      const bool empty_line = rows.back().cells == std::vector<std::string>{""};
+      if (empty_line && rows.front().cells.size() > 1) {
+        rows.pop_back();
+        continue;
+      }
       if (rows.back().cells.size() != rows.front().cells.size()) {
         fail("a line has another number of cells than the first one", rows.back().line,
              std::to_string(rows.front().cells.size()), std::to_string(rows.back().cells.size()));
@@ -111,9 +116,9 @@ class CsvReader {
 }  // namespace detail
 
 /// Reads `text` as CSV by RFC 4180: commas, cells in double quotes where need be; LF or CR LF ends a line, or nothing
-/// the last one. A mark of UTF-8 before it is passed over. `where` stands for the file in messages. Throws FormatError,
-/// which names the line, for what is no CSV: a quote inside a plain cell or never closed, lines of different numbers of
-/// cells, UTF-16, zero bytes.
+/// the last one. A mark of UTF-8 before it and, where there are several columns, empty lines are passed over. `where`
+/// stands for the file in messages. Throws FormatError, which names the line, for what is no CSV: a quote inside a
+/// plain cell or never closed, lines of different numbers of cells, UTF-16, zero bytes.
 inline std::vector<CsvRow> parse_csv(std::string_view text, const std::string& where) {
   return detail::CsvReader(text, where).read();
 }

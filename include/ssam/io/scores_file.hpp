@@ -54,9 +54,9 @@ inline std::string scores_csv(const Scores& scores) {
                                    row.label,
                                    row.score.blank_truth() ? "1" : "0",
                                    row.score.blank_answer() ? "1" : "0",
-                                   detail::exact(counts.intersection),
-                                   detail::exact(counts.prediction),
-                                   detail::exact(counts.truth)};
+                                   detail::whole(counts.intersection),
+                                   detail::whole(counts.prediction),
+                                   detail::whole(counts.truth)};
     for (const Metric metric : all_metrics) {
       if (!is_measured(metric, scores.measures)) continue;
       const std::optional<double> value = row.score.value(metric);
@@ -140,7 +140,9 @@ class ScoresReader {
 
   double take_count() {
     const auto value = parse_whole<Index>(cell());
-    if (!value || *value < 0) fail("a cell is no number of pixels", "a whole number of 0 or more", shown());
+    if (!value || *value < 0 || *value > (Index{1} << 53)) {  // more are not exact in a double
+      fail("a cell is no number of pixels", "a whole number of 0 or more", shown());
+    }
     ++column_;
     return static_cast<double>(*value);
   }
@@ -184,7 +186,7 @@ class ScoresReader {
     if (score.counts.intersection > std::min(score.counts.prediction, score.counts.truth)) {
       column_ = 6;
       fail("two masks share more pixels than one of them has",
-           exact(std::min(score.counts.prediction, score.counts.truth)) + " or fewer", shown());
+           whole(std::min(score.counts.prediction, score.counts.truth)) + " or fewer", shown());
     }
     column_ = 4;
     check_flag(score.blank_truth());

@@ -2,57 +2,36 @@
 
 #include <filesystem>
 #include <ssam/data/layouts/files.hpp>
-#include <sstream>
+#include <ssam/io/csv.hpp>
 #include <string>
 
 namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
-/// A table with a header, cells separated by commas and perhaps in quotes.
-class CsvTable {
+/// A CSV file whose first line names the columns.
+class NamedColumns {
  public:
-  explicit CsvTable(const FilePath& path) : name_(path.string()) {
-    std::stringstream text(read_file(path, std::size_t{256} << 20));
-    std::size_t number = 0;
-    for (std::string line; std::getline(text, line);) {
-      ++number;
-      if (line.find_first_not_of("\r \t") == std::string::npos) continue;
-      if (!header_.empty()) lines_.push_back(number);
-      (header_.empty() ? header_ : rows_.emplace_back()) = cells_of(line);
-    }
+  explicit NamedColumns(const FilePath& path)
+      : name_(path.string()), rows_(parse_csv(read_file(path, std::size_t{256} << 20), name_)) {
+    if (rows_.empty()) throw FormatError(ErrorText{.what = "the table is empty", .where = name_});
   }
 
-  std::size_t rows() const { return rows_.size(); }
+  /// Below the first line.
+  std::size_t rows() const { return rows_.size() - 1; }
 
   const std::string& cell(std::size_t row, const std::string& column) const {
-    const auto place = static_cast<std::size_t>(std::find(header_.begin(), header_.end(), column) - header_.begin());
-    if (place < header_.size() && place < rows_[row].size()) return rows_[row][place];
-    throw FormatError(ErrorText{.what = "a line has no column \"" + column + "\"",
-                                .where = name_ + ", line " + std::to_string(lines_[row]),
+    const std::vector<std::string>& header = rows_[0].cells;
+    const auto place = static_cast<std::size_t>(std::find(header.begin(), header.end(), column) - header.begin());
+    if (place < header.size()) return rows_[row + 1].cells[place];
+    throw FormatError(ErrorText{.what = "the table has no column \"" + column + "\"",
+                                .where = name_,
                                 .advice = "the first line names the columns"});
   }
 
  private:
-  static std::vector<std::string> cells_of(const std::string& line) {
-    std::vector<std::string> cells(1);
-    bool quoted = false;
-    for (const char c : line) {
-      if (c == '"') {
-        quoted = !quoted;
-      } else if (c == ',' && !quoted) {
-        cells.emplace_back();
-      } else if (c != '\r') {
-        cells.back() += c;
-      }
-    }
-    return cells;
-  }
-
   std::string name_;
-  std::vector<std::string> header_;
-  std::vector<std::vector<std::string>> rows_;
-  std::vector<std::size_t> lines_;  ///< of the rows, as editors count
+  std::vector<CsvRow> rows_;
 };
 
 /// Files by name: the folders that the tables name are those of another machine.
@@ -95,7 +74,7 @@ inline Manifest load_lits(const std::filesystem::path& folder) {
   for (const Split table : {Split::train, Split::test}) {
     const detail::FilePath csv = folder / ("lits_" + to_string(table) + ".csv");
     if (table == Split::test && !std::filesystem::exists(csv, failure)) continue;
-    const detail::CsvTable lines(csv);
+    const detail::NamedColumns lines(csv);
     for (std::size_t row = 0; row < lines.rows(); ++row) {
       const auto name = [&](const char* column) {
         return detail::FilePath(lines.cell(row, column)).filename().string();
