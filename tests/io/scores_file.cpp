@@ -47,7 +47,7 @@ TEST_CASE("what is no CSV is refused, with its line") {
   };
   CHECK(message("a,b\n1\n") ==
         "a line has another number of cells than the first one [x.csv, line 2]: expected 2, found 1");
-  CHECK(message("a\n\n").empty());  // one empty cell
+  CHECK(message("a\n\n").empty());               // one empty cell
   CHECK(message("a,b\n\n1,2\r\n\r\n").empty());  // empty lines
   CHECK(test::contains(message("a,b\n1,2\n \n"), "line 3]: expected 2, found 1"));
   CHECK(message("a\n\"b\n\nc") == "a quote that is never closed [x.csv, line 2]");

@@ -17,6 +17,7 @@ inline void add_ultrasound(const FilePath& part, Manifest& manifest) {
   const auto masks = by_stem(pictures_below(part / "annotations"), part / "annotations");
   require_pairs(images, masks, part / "images", part / "annotations");
   std::set<std::string> recordings;
+  bool divided = false;
   for (const auto& [stem, image] : images) recordings.insert(recording_of(image.stem().string()));
   for (const auto& [stem, image] : images) {
     const std::string name = image.stem().string(), recording = recording_of(name);
@@ -28,10 +29,17 @@ inline void add_ultrasound(const FilePath& part, Manifest& manifest) {
       item.split = Split::test;
     } else if (name.starts_with("ct")) {
       item.split = number_in(name) >= 13 ? Split::val : Split::train;
-    } else if (place > 0) {
-      item.split = place == 1 ? Split::val : Split::test;
+    } else {
+      item.split = std::array{Split::train, Split::val, Split::test}[static_cast<std::size_t>(place)];
+      divided = true;
     }
     manifest.items.push_back(std::move(item));
+  }
+  if (divided) {
+    manifest.notes.push_back(
+        "no split of the real frames is published: every third recording validates, every third "
+        "tests (" +
+        part.string() + ")");
   }
 }
 
