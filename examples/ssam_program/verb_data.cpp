@@ -25,10 +25,10 @@ struct DataVerb {
 
 const std::array<Split, 3> all_splits{Split::train, Split::val, Split::test};
 
-/// Opens every file of the data set, with a line of progress.
-ManifestReport inspect(const DataVerb& options, const Manifest& manifest) {
+/// Opens every file of the data set, with a line of progress. `training`: nothing to learn is a problem.
+ManifestReport inspect(const DataVerb& options, const Manifest& manifest, bool training) {
   Progress progress("reading the data set");
-  return inspect_manifest(manifest, {.image_size = options.image_size, .training = false},
+  return inspect_manifest(manifest, {.image_size = options.image_size, .training = training},
                           [&](Index done, Index all) { progress.update(done, all); });
 }
 
@@ -70,7 +70,7 @@ void print_report(const DataVerb& options, const Manifest& manifest, const Manif
 
 int check(const DataVerb& options) {
   const Manifest manifest = open_data(options.data);
-  const ManifestReport report = inspect(options, manifest);
+  const ManifestReport report = inspect(options, manifest, true);
   const bool broken = !report.problems.empty();
   if (options.json) {
     print_json({{"data", printable(options.data.data)},
@@ -133,7 +133,7 @@ std::string sizes_table(const ManifestReport& report) {
 
 int stats(const DataVerb& options) {
   const Manifest manifest = open_data(options.data);
-  const ManifestReport report = inspect(options, manifest);
+  const ManifestReport report = inspect(options, manifest, false);
   if (!report.problems.empty()) {
     throw ConfigError(ErrorText{.what = "the data set has " + std::to_string(report.problems.size()) + " broken files",
                                 .where = options.data.data,
