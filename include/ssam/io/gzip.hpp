@@ -17,19 +17,23 @@ inline bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1f\x8b
 
 namespace detail {
 
-/// Unpacks a gzip file whose content is `bytes`, all of its members one after the other, and hands what it holds to
-/// `sink(const char* data, std::size_t count)` piece by piece, of at most `piece_bytes`, until that says false. Throws
-/// as gunzip().
+/// What zlib calls the two forms: gzip files, and deflate without any header.
+inline constexpr int gzip_form = 16 + MAX_WBITS, bare_form = -MAX_WBITS;
+
+/// Unpacks a gzip file (or the other `form`) whose content is `bytes`, all of its members one after the other, and
+/// hands what it holds to `sink(const char* data, std::size_t count)` piece by piece, of at most `piece_bytes`, until
+/// that says false. Throws as gunzip().
 template <class Sink>
-void unpack_gzip(std::string_view bytes, const std::string& where, std::size_t piece_bytes, Sink&& sink) {
+void unpack_gzip(std::string_view bytes, const std::string& where, std::size_t piece_bytes, Sink&& sink,
+                 int form = gzip_form) {
   z_stream stream{};
-  if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) throw Error("zlib cannot start: there is no memory left");
+  if (inflateInit2(&stream, form) != Z_OK) throw Error("zlib cannot start: there is no memory left");
   struct End {
     z_stream& stream;
     ~End() { inflateEnd(&stream); }
   } const end{stream};
   const auto fail = [&](const std::string& found) {
-    throw FormatError(ErrorText{.what = "damaged gzip file",
+    throw FormatError(ErrorText{.what = form == gzip_form ? "damaged gzip file" : "damaged deflated data",
                                 .where = at_offset(where, bytes.size() - stream.avail_in),
                                 .found = found,
                                 .advice = "use a whole copy of it"});
@@ -46,7 +50,7 @@ void unpack_gzip(std::string_view bytes, const std::string& where, std::size_t p
     const int status = inflate(&stream, Z_NO_FLUSH);
     if (!sink(piece.data(), piece.size() - stream.avail_out)) return;
     if (status == Z_STREAM_END) {
-      if (stream.avail_in == 0) return;
+      if (stream.avail_in == 0 || form == bare_form) return;  // behind bare ones padding may follow
       if (inflateReset(&stream) != Z_OK) fail("a member that cannot be begun");
     } else if (status == Z_MEM_ERROR) {
       throw std::bad_alloc();
