@@ -14,38 +14,22 @@ struct DicomOptions {
 
 namespace detail {
 
-using Photometric = gdcm::PhotometricInterpretation;
-
-inline bool is_grey(const DicomPixels& pixels) {
-  return pixels.photometric == Photometric::MONOCHROME1 || pixels.photometric == Photometric::MONOCHROME2;
-}
-
-/// The header of a file that is to hold a picture. Throws FormatError where it holds none.
-inline DicomHeader require_dicom_picture(const std::filesystem::path& path) {
-  const std::optional<DicomHeader> header = read_dicom_header(path);
-  if (!header) refuse_dicom(path, "a DICOM file", "other or damaged content");
-  if (header->frames.empty()) {
-    refuse_dicom(path, "a picture", "a DICOM object without one (" + header->modality + ")",
+/// A file that is to hold a picture. Throws FormatError where it holds none.
+inline DicomFile require_dicom_file(const std::filesystem::path& path) {
+  std::optional<DicomFile> file = read_dicom_file(path);
+  if (!file) refuse_dicom(path, "a DICOM file", "other or damaged content");
+  if (dicom_header_of(*file).frames.empty()) {
+    refuse_dicom(path, "a picture", "a DICOM object without one (" + file->set.text(0x00080060) + ")",
                  "give the pictures that it belongs to");
   }
-  return *header;
-}
-
-/// Throws FormatError for a kind of colours that is not read.
-inline void require_known_colors(const DicomPixels& pixels, const std::filesystem::path& path) {
-  const auto kind = pixels.photometric;
-  const bool three = kind == Photometric::RGB || kind == Photometric::YBR_FULL || kind == Photometric::YBR_FULL_422 ||
-                     kind == Photometric::YBR_ICT || kind == Photometric::YBR_RCT;
-  if (kind == Photometric::PALETTE_COLOR ? pixels.samples == 1 : three && pixels.samples == 3) return;
-  refuse_dicom(path, "grey values, a palette, RGB or YBR_FULL", Photometric::GetPIString(kind));
+  return std::move(*file);
 }
 
 /// One pixel in colour, as 8 bits.
-inline std::array<std::uint8_t, 3> dicom_color(const DicomPixels& pixels, std::size_t frame, std::size_t pixel,
-                                               std::size_t count) {
+inline std::array<std::uint8_t, 3> dicom_color(const DicomPixels& pixels, std::size_t pixel, std::size_t count) {
   std::array<std::uint8_t, 3> rgb{};
-  if (pixels.photometric == Photometric::PALETTE_COLOR) {
-    const std::int64_t entry = pixels.value(frame * count + pixel) - pixels.first_entry;
+  if (pixels.form.samples == 1) {
+    const std::int64_t entry = pixels.value(pixel) - pixels.first_entry;
     for (std::size_t c = 0; c < 3; ++c) {
       const auto last = static_cast<std::int64_t>(pixels.palette[c].size()) - 1;
       rgb[c] = pixels.palette[c][static_cast<std::size_t>(std::clamp<std::int64_t>(entry, 0, last))];
@@ -54,11 +38,10 @@ inline std::array<std::uint8_t, 3> dicom_color(const DicomPixels& pixels, std::s
   }
   std::array<double, 3> samples{};
   for (std::size_t c = 0; c < 3; ++c) {
-    const std::size_t place = pixels.planar ? c * count + pixel : 3 * pixel + c;
-    const std::int64_t value = pixels.value(3 * frame * count + place);
-    samples[c] = static_cast<double>(pixels.stored > 8 ? value >> (pixels.stored - 8) : value);
+    const std::int64_t value = pixels.value(pixels.form.planar ? c * count + pixel : 3 * pixel + c);
+    samples[c] = static_cast<double>(pixels.form.stored > 8 ? value >> (pixels.form.stored - 8) : value);
   }
-  if (pixels.photometric == Photometric::YBR_FULL || pixels.photometric == Photometric::YBR_FULL_422) {
+  if (pixels.form.photometric.starts_with("YBR_FULL")) {
     const auto [y, blue, red] = samples;
     samples = {y + 1.402 * (red - 128), y - 0.344136 * (blue - 128) - 0.714136 * (red - 128), y + 1.772 * (blue - 128)};
   }
@@ -66,19 +49,19 @@ inline std::array<std::uint8_t, 3> dicom_color(const DicomPixels& pixels, std::s
   return rgb;
 }
 
-/// The real values of frame number `index` of a file, into `to`.
-inline void dicom_values(const DicomPixels& pixels, const DicomFrame& frame, std::size_t index, std::size_t count,
-                         float* to) {
+/// The real values of a frame, into `to`.
+inline void dicom_values(const DicomPixels& pixels, const DicomFrame& frame, std::size_t count, float* to) {
   for (std::size_t p = 0; p < count; ++p) {
-    to[p] = static_cast<float>(static_cast<double>(pixels.value(index * count + p)) * frame.slope + frame.inter);
+    to[p] = static_cast<float>(static_cast<double>(pixels.value(p)) * frame.slope + frame.inter);
   }
 }
 
 /// The range that a frame is to be shown with, where the file says one.
 inline std::optional<IntensityRange> dicom_display(const DicomPixels& pixels, const DicomFrame& frame) {
   if (frame.window) return frame.window;
-  if (pixels.stored > 8 || pixels.is_signed || frame.slope != 1 || frame.inter != 0) return {};
-  return IntensityRange{0, std::ldexp(1.0, pixels.stored) - 1, std::to_string(pixels.stored) + " bits"};
+  const int bits = pixels.form.stored;
+  if (bits > 8 || pixels.form.is_signed || frame.slope != 1 || frame.inter != 0) return {};
+  return IntensityRange{0, std::ldexp(1.0, bits) - 1, std::to_string(bits) + " bits"};
 }
 
 /// Puts the slices of a series into a volume. Throws FormatError.
@@ -89,24 +72,23 @@ inline Volume read_dicom_volume(const std::vector<DicomHeader>& files, std::vect
   Volume volume;
   static_cast<VolumeGrid&>(volume) = dicom_grid(files, slices, orientation, step, notes);
   const auto count = static_cast<std::size_t>(volume.extents[0] * volume.extents[1]);
-  DicomPixels pixels;
-  std::optional<std::size_t> opened;
+  std::optional<DicomFile> file;
   for (std::size_t s = 0; s < slices.size(); ++s) {
-    const DicomHeader& file = files[slices[s].file];
-    if (opened != slices[s].file) pixels = read_dicom_pixels(file);
-    opened = slices[s].file;
-    const bool inverted = pixels.photometric == Photometric::MONOCHROME1;
-    if (!is_grey(pixels)) {
-      refuse_dicom(file.path, "grey values", pixels.samples == 1 ? "a palette of colours" : "colours",
-                   "open it as a picture: a volume has one number for a voxel");
+    const DicomHeader& header = files[slices[s].file];
+    if (!file || file->path != header.path) file = require_dicom_file(header.path);
+    const DicomPixels pixels = read_dicom_pixels(*file, slices[s].frame, header.frames.size());
+    if (!pixels.grey()) {
+      refuse_dicom(header.path, "grey values", "colours", "open it as a picture: a volume has one number for a voxel");
     }
-    if (s == 0) volume.inverted = inverted;
-    if (inverted != volume.inverted) {
-      refuse_dicom(file.path, "slices of one kind", "both MONOCHROME1 and MONOCHROME2");
+    if (s == 0) {
+      volume.inverted = pixels.inverted();
+      volume.values.resize(count * slices.size());
     }
-    if (s == 0) volume.values.resize(count * slices.size());
-    const DicomFrame& frame = file.frames[slices[s].frame];
-    dicom_values(pixels, frame, slices[s].frame, count, volume.values.data() + s * count);
+    if (pixels.inverted() != volume.inverted) {
+      refuse_dicom(header.path, "slices of one kind", "both MONOCHROME1 and MONOCHROME2");
+    }
+    const DicomFrame& frame = header.frames[slices[s].frame];
+    dicom_values(pixels, frame, count, volume.values.data() + s * count);
     if (s == slices.size() / 2) volume.display = dicom_display(pixels, frame);
   }
   volume.notes = std::move(notes);
@@ -127,7 +109,7 @@ inline Volume load_dicom(const std::filesystem::path& path, const DicomOptions& 
     const std::vector<detail::DicomHeader> files = detail::find_dicom_series(path, options.series, notes);
     return detail::read_dicom_volume(files, std::move(notes));
   }
-  return detail::read_dicom_volume({detail::require_dicom_picture(path)}, std::move(notes));
+  return detail::read_dicom_volume({detail::dicom_header_of(detail::require_dicom_file(path))}, std::move(notes));
 }
 
 /// Reads one frame of a DICOM file as a picture as it is stored, not turned: grey values by `intensity` (where that
@@ -136,7 +118,8 @@ inline Volume load_dicom(const std::filesystem::path& path, const DicomOptions& 
 /// asked for. Throws as load_dicom; ConfigError for a frame that is not there, and where several leave a choice.
 inline Image load_dicom_picture(const std::filesystem::path& path, const Intensity& intensity = {},
                                 std::optional<Index> frame = {}, IntensityRange* range = nullptr) {
-  const detail::DicomHeader header = detail::require_dicom_picture(path);
+  const detail::DicomFile file = detail::require_dicom_file(path);
+  const detail::DicomHeader header = detail::dicom_header_of(file);
   const auto frames = static_cast<Index>(header.frames.size());
   if (frame ? *frame < 0 || *frame >= frames : frames > 1) {
     throw ConfigError(
@@ -147,25 +130,23 @@ inline Image load_dicom_picture(const std::filesystem::path& path, const Intensi
                   .advice = "choose one"});
   }
   const auto chosen = static_cast<std::size_t>(frame.value_or(0));
-  const detail::DicomPixels pixels = detail::read_dicom_pixels(header);
+  const detail::DicomPixels pixels = detail::read_dicom_pixels(file, chosen, header.frames.size());
   Image image(header.rows, header.columns);
   const auto count = static_cast<std::size_t>(header.rows * header.columns);
   IntensityRange used{0, 255, "colours"};
-  if (detail::is_grey(pixels)) {
+  if (pixels.grey()) {
     std::vector<float> values(count);
-    detail::dicom_values(pixels, header.frames[chosen], chosen, count, values.data());
+    detail::dicom_values(pixels, header.frames[chosen], count, values.data());
     const auto display = detail::dicom_display(pixels, header.frames[chosen]);
     const bool own = intensity.rule == Intensity::Rule::automatic && display;
     used = own ? *display : intensity_range(std::span<const float>(values), intensity);
-    const bool inverted = pixels.photometric == detail::Photometric::MONOCHROME1;
     for (std::size_t p = 0; p < count; ++p) {
       const std::uint8_t grey = map_intensity(static_cast<double>(values[p]), used);
-      std::fill_n(image.rgb.data() + 3 * p, 3, inverted ? static_cast<std::uint8_t>(255 - grey) : grey);
+      std::fill_n(image.rgb.data() + 3 * p, 3, pixels.inverted() ? static_cast<std::uint8_t>(255 - grey) : grey);
     }
   } else {
-    detail::require_known_colors(pixels, path);
     for (std::size_t p = 0; p < count; ++p) {
-      const std::array<std::uint8_t, 3> rgb = detail::dicom_color(pixels, chosen, p, count);
+      const std::array<std::uint8_t, 3> rgb = detail::dicom_color(pixels, p, count);
       std::copy_n(rgb.data(), 3, image.rgb.data() + 3 * p);
     }
   }

@@ -29,13 +29,16 @@ inline std::vector<DicomHeader> find_dicom_series(const std::filesystem::path& f
   }
   std::sort(paths.begin(), paths.end());
   for (const auto& path : paths) {
-    std::optional<DicomHeader> header = read_dicom_header(path);
-    if (!header) {
+    const std::optional<DicomFile> file = read_dicom_file(path);
+    if (!file) {
       ++others;
-    } else if (header->frames.empty()) {
+      continue;
+    }
+    DicomHeader header = dicom_header_of(*file);
+    if (header.frames.empty()) {
       ++pictureless;
     } else {
-      series[header->series].push_back(std::move(*header));
+      series[header.series].push_back(std::move(header));
     }
   }
   const auto passed_over = [&](std::size_t count, const std::string& kind) {
