@@ -72,6 +72,7 @@ inline std::string decode_dicom_rle(std::string_view packed, const DicomSamples&
     refuse_dicom(path, std::to_string(each * samples) + " segments of run lengths",
                  packed.size() < 64 ? "no table of them" : std::to_string(word(0)));
   }
+  form.planar = false;
   std::string frame(form.frame_bytes(), '\0');
   for (std::size_t segment = 0; segment < each * samples; ++segment) {
     std::size_t at = word(1 + segment), done = 0;
