@@ -27,7 +27,7 @@ inline Image picture_of_volume(const std::filesystem::path& path, const PictureO
                                 .expected = "the number of a slice, 0.." + std::to_string(slices - 1),
                                 .advice = "choose one"});
   }
-  notes = {.bits = 16, .range = intensity_range(volume, options.intensity)};
+  notes = {.bits = 16, .range = intensity_range(volume, options.intensity), .remarks = volume.notes};
   return slice_image(volume, plane, options.slice.value_or(0), notes.range);
 }
 
