@@ -17,6 +17,7 @@ struct SegmentOptions {
   std::string box;
   bool multimask = false, everything = false, json = false;
   AutomaticMaskOptions automatic;
+  std::optional<Intensity> intensity;  ///< of a volume's values; none: as the model was trained
   DeviceKind device = DeviceKind::cpu;
   int threads = 0;
 };

@@ -117,7 +117,7 @@ int segment_volume_file(const SegmentOptions& options, const std::vector<std::st
   const Volume volume = load_volume(options.image, options.slices.of_file());
   say_notes(options.image, volume.notes);
   const SlicePlane plane = slice_plane(volume, options.slices.axis);
-  VolumeSegmentOptions slices{.axis = options.slices.axis};
+  VolumeSegmentOptions slices{.axis = options.slices.axis, .intensity = options.intensity};
   if (const auto range = options.slices.range()) {
     slices.first = range->first;
     slices.end = range->second;
@@ -132,7 +132,7 @@ int segment_volume_file(const SegmentOptions& options, const std::vector<std::st
     for (const std::string& label : options.labels) prompts.push_back({.label = label});
     warn_of_unknown_labels(model, options.labels);
   }
-  say_range(options.image, intensity_range(volume, model.config.preparation.intensity));
+  say_range(options.image, intensity_range(volume, options.intensity.value_or(model.config.preparation.intensity)));
   Progress progress("segmenting: slice");
   slices.progress = [&](Index done, Index all) { progress.update(done, all); };
   VolumeRunner runner{model, features};

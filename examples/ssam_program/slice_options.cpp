@@ -49,6 +49,11 @@ void add_slice_options(CLI::App& verb, SliceOptions& options) {
       ->type_name("UID");
 }
 
+std::optional<Intensity> take_intensity(ModelOptions& model, const std::filesystem::path& image) {
+  if (model.intensity.empty() || file_kind(image) == FileKind::picture) return {};
+  return parse_intensity(std::exchange(model.intensity, ""));
+}
+
 void say_range(const std::filesystem::path& file, const IntensityRange& range) {
   std::fprintf(stderr, "ssam: note: %s: stored values %s became 0..255\n", file.c_str(), to_string(range).c_str());
 }

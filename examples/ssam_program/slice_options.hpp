@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "model_options.hpp"
 #include "program.hpp"
 
 namespace ssam::cli {
@@ -27,6 +28,10 @@ struct SliceOptions {
 
 /// --axis, --slice, --volume, --series.
 void add_slice_options(CLI::App& verb, SliceOptions& options);
+
+/// Of a volume or DICOM, --intensity says how its values are shown, and nothing about the model: takes it out of
+/// `model`. Nothing where it was not given, and of an `image` of another kind.
+std::optional<Intensity> take_intensity(ModelOptions& model, const std::filesystem::path& image);
 
 /// Says on stderr which stored values became 0 and 255.
 void say_range(const std::filesystem::path& file, const IntensityRange& range);

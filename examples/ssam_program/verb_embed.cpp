@@ -69,6 +69,7 @@ int embed(EmbedOptions options) {
     }
     options.model.image_size = size;
   }
+  const std::optional<Intensity> intensity = take_intensity(options.model, options.image);
   SamCheckpoint checkpoint = open_checkpoint(options.model);
   const SamConfig config = checkpoint.config;
   const auto runner = find_recipe("zero_shot").make(find_rule("paper"), config, options.threads, options.device);
@@ -84,7 +85,8 @@ int embed(EmbedOptions options) {
     const HostTensor embedding = runner->embed(
         array ? channels_last(arrays, i, config.image_size)
               : preprocess(
-                    open_picture(options.image, options.slices.as_picture(options.image, config.preparation.intensity)),
+                    open_picture(options.image, options.slices.as_picture(
+                                                    options.image, intensity.value_or(config.preparation.intensity))),
                     config.image_size, config.preparation));
     const std::vector<float> one = embedding.to<float>();
     values.insert(values.end(), one.begin(), one.end());

@@ -216,8 +216,9 @@ int segment_everything(const SegmentOptions& options) {
   }
   check_paths(options);
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
-  const Image image =
-      open_picture(options.image, options.slices.as_picture(options.image, model.config.preparation.intensity));
+  const Image image = open_picture(
+      options.image,
+      options.slices.as_picture(options.image, options.intensity.value_or(model.config.preparation.intensity)));
   model.runner->set_image(image, std::nullopt);
   Progress progress("segmenting: point");
   AutomaticMaskOptions wanted = options.automatic;
@@ -269,7 +270,8 @@ int segment_everything(const SegmentOptions& options) {
   return 0;
 }
 
-int segment(const SegmentOptions& options) {
+int segment(SegmentOptions options) {
+  options.intensity = take_intensity(options.model, options.image);
   check_text_options(options.text);
   if (options.everything && !names_volume(options.out)) return segment_everything(options);
   SamPrompt geometry = read_geometry(options);
@@ -286,7 +288,8 @@ int segment(const SegmentOptions& options) {
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   const SamConfig& config = model.config;
   const Image image =
-      open_picture(options.image, options.slices.as_picture(options.image, config.preparation.intensity));
+      open_picture(options.image,
+                   options.slices.as_picture(options.image, options.intensity.value_or(config.preparation.intensity)));
   const ImageSize size{image.height, image.width};
   std::vector<SamPrompt> prompts;
   if (geometric) {

@@ -97,6 +97,8 @@ TEST_CASE("one range of values for all slices: the whole volume's, as the model 
   predictor.settings.preparation.intensity = parse_intensity("percentile:0,100");  // 0 to 230: 115 is the middle
   LabelVolume labels = segment_volume(predictor, volume, prompt, {.axis = "2"});
   for (int v = 0; v < 24; ++v) CHECK(labels.values[static_cast<std::size_t>(v)] == (10 * v > 115 ? 1 : 0));
+  labels = segment_volume(predictor, volume, prompt, {.axis = "2", .intensity = parse_intensity("window:0,40")});
+  CHECK(std::count(labels.values.begin(), labels.values.end(), 1) == 22);  // 20 and more
   predictor.settings.preparation.intensity = {};
   volume.display = IntensityRange{0, 40, "the file's window"};  // where the model says nothing
   labels = segment_volume(predictor, volume, prompt, {.axis = "2"});

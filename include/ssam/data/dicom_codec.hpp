@@ -59,8 +59,7 @@ inline std::string frame_fragments(const DicomElement& pixels, std::size_t frame
 
 /// Unpacks one frame of DICOM's run lengths (PS3.5, annex G): a segment per byte of a pixel, the highest byte of a
 /// sample first.
-inline std::string decode_dicom_rle(std::string_view packed, DicomSamples& form,
-                                    const std::filesystem::path& path) {
+inline std::string decode_dicom_rle(std::string_view packed, DicomSamples& form, const std::filesystem::path& path) {
   const auto each = static_cast<std::size_t>(form.allocated / 8), samples = static_cast<std::size_t>(form.samples);
   const auto pixels = static_cast<std::size_t>(form.rows * form.columns);
   const auto word = [&](std::size_t index) {

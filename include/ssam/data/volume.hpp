@@ -38,7 +38,7 @@ struct VolumeGrid {
 
   /// Number of voxels.
   Index voxels() const { return extents[0] * extents[1] * extents[2]; }
-  /// Place of a voxel in `values`, i fastest.
+  /// Place of voxel (`i`, `j`, `k`) in `values`, i fastest.
   std::size_t at(Index i, Index j, Index k) const {
     return static_cast<std::size_t>(i + extents[0] * (j + extents[1] * k));
   }

@@ -136,8 +136,8 @@ inline Mask slice_mask(const LabelVolume& labels, const SlicePlane& plane, Index
   return mask;
 }
 
-/// Puts a picture back where slice_mask() would take it from: the inverse, voxel by voxel. Throws ConfigError for a
-/// slice that is not there, ShapeError for a mask of another size.
+/// Puts a picture back into `labels`, where slice_mask() would take it from: the inverse, voxel by voxel. Throws
+/// ConfigError for a slice that is not there, ShapeError for a mask of another size.
 inline void put_slice(LabelVolume& labels, const SlicePlane& plane, Index slice, const Mask& mask) {
   const Shape wanted{labels.extents[static_cast<std::size_t>(plane.down)],
                      labels.extents[static_cast<std::size_t>(plane.across)]};

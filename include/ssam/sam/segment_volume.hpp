@@ -21,9 +21,10 @@ concept SlicePredictor = requires(Predictor& predictor, const Image& image, cons
 
 /// Which slices of a volume are segmented.
 struct VolumeSegmentOptions {
-  std::string axis = "auto";                                 ///< see slice_plane()
-  Index first = 0;                                           ///< the first slice
-  std::optional<Index> end = {};                             ///< the slice behind the last one; none: all to the end
+  std::string axis = "auto";                ///< see slice_plane()
+  Index first = 0;                          ///< the first slice
+  std::optional<Index> end = {};            ///< the slice behind the last one; none: all to the end
+  std::optional<Intensity> intensity = {};  ///< which values become 0 and 255; none: as the model was trained
   std::function<void(Index done, Index all)> progress = {};  ///< called before each slice and at the end
 };
 
@@ -52,7 +53,7 @@ inline Mask label_map(const std::vector<const Prediction*>& answers) {
 }
 
 /// Segments a volume slice by slice: every slice is shown to `predictor` as a picture (turned upright along `axis`, its
-/// values by the model's own Preparation::intensity over the whole volume, see slice_image) and asked all `prompts`,
+/// values by one range of the whole volume, see intensity_range) and asked all `prompts`,
 /// whose points and boxes are pixels of that picture. The answers are put back voxel by voxel: 0 is background, 1 the
 /// first prompt, 2 the second (see label_map). Slices that are not asked for stay background. Throws ConfigError for an
 /// axis or slices that are not there and where there is no prompt; else as `predictor`.
@@ -67,7 +68,8 @@ LabelVolume segment_volume(Predictor& predictor, const Volume& volume, const std
                                 .expected = "slices of 0.." + std::to_string(slices - 1),
                                 .found = std::to_string(options.first) + ".." + std::to_string(end - 1)});
   }
-  const IntensityRange range = intensity_range(volume, predictor.config().preparation.intensity);
+  const IntensityRange range =
+      intensity_range(volume, options.intensity.value_or(predictor.config().preparation.intensity));
   LabelVolume labels(volume);
   for (Index slice = options.first; slice < end; ++slice) {
     if (options.progress) options.progress(slice - options.first, end - options.first);
