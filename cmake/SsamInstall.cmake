@@ -19,7 +19,8 @@ install(EXPORT ssamCudaTargets NAMESPACE ssam:: DESTINATION ${package_dir} COMPO
 configure_package_config_file(cmake/ssamConfig.cmake.in ssamConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(ssamConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/ssamConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/ssamConfigVersion.cmake
-              cmake/FindoneDNN.cmake cmake/FindOpenCVImages.cmake cmake/Findxxhash.cmake
+              cmake/FindGDCMImages.cmake cmake/Findnifti2.cmake cmake/FindoneDNN.cmake cmake/FindOpenCVImages.cmake
+              cmake/Findxxhash.cmake
         DESTINATION ${package_dir} COMPONENT ssam_development)
 
 # The same for pkg-config. eigen3 and nlohmann_json have .pc files of their own; the rest is named by its flags.
@@ -44,6 +45,14 @@ if("OpenCVImages" IN_LIST SSAM_FOUND_PARTS)
   find_path(OpenCVImages_INCLUDE_DIR opencv2/imgcodecs.hpp PATH_SUFFIXES opencv4 HINTS ${OpenCV_INCLUDE_DIRS})
   string(APPEND SSAM_PC_CFLAGS " -DSSAM_WITH_OPENCV -I${OpenCVImages_INCLUDE_DIR}")
   string(APPEND SSAM_PC_LIBS " -lopencv_imgcodecs -lopencv_imgproc -lopencv_core -ljpeg")
+endif()
+if("nifti2" IN_LIST SSAM_FOUND_PARTS)
+  string(APPEND SSAM_PC_CFLAGS " -DSSAM_WITH_NIFTI -I${nifti2_INCLUDE_DIR}")
+  string(APPEND SSAM_PC_LIBS " -lnifti2")
+endif()
+if("GDCMImages" IN_LIST SSAM_FOUND_PARTS)
+  string(APPEND SSAM_PC_CFLAGS " -DSSAM_WITH_DICOM -I${GDCMImages_INCLUDE_DIR}")
+  string(APPEND SSAM_PC_LIBS " -lgdcmMSFF -lgdcmDSED -lgdcmCommon")
 endif()
 cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
            OUTPUT_VARIABLE SSAM_PC_PREFIX)

@@ -6,6 +6,7 @@ set -eu
 packages="g++ cmake ninja-build git pkg-config
 libeigen3-dev nlohmann-json3-dev libxxhash-dev zlib1g-dev libdnnl-dev
 libopencv-core-dev libopencv-imgproc-dev libopencv-imgcodecs-dev libjpeg62-turbo-dev
+libnifti2-dev libgdcm-dev
 libcli11-dev doctest-dev libbenchmark-dev libxtensor-dev
 doxygen"
 

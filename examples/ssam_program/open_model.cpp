@@ -4,8 +4,10 @@
 #include <cstdio>
 #include <ssam/core/closest_name.hpp>
 #include <ssam/data/check_manifest.hpp>
-#include <ssam/data/image.hpp>
+#include <ssam/data/load_picture.hpp>
 #include <ssam/sam/adapter.hpp>
+
+#include "slice_options.hpp"
 
 namespace ssam::cli {
 
@@ -32,13 +34,11 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
   return opened;
 }
 
-Image open_picture(const std::filesystem::path& file, const Intensity& intensity) {
+Image open_picture(const std::filesystem::path& file, const PictureOptions& options) {
   ImageNotes notes;
-  Image image = load_image(file, intensity, &notes);
-  if (notes.bits > 8 || intensity.rule != Intensity::Rule::automatic) {
-    std::fprintf(stderr, "ssam: note: %s: stored values %s became 0..255\n", file.c_str(),
-                 to_string(notes.range).c_str());
-  }
+  Image image = load_picture(file, options, &notes);
+  say_notes(file, notes.remarks);
+  if (notes.bits > 8 || options.intensity.rule != Intensity::Rule::automatic) say_range(file, notes.range);
   return image;
 }
 

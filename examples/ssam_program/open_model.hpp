@@ -12,6 +12,7 @@
 
 namespace ssam::inline SSAM_ABI {
 struct ManifestReport;
+struct PictureOptions;
 }  // namespace ssam::inline SSAM_ABI
 
 namespace ssam::cli {
@@ -29,8 +30,9 @@ struct OpenModel {
 OpenModel open_model(const ModelOptions& options, const std::filesystem::path& adapter, int threads,
                      DeviceKind device = DeviceKind::cpu);
 
-/// A picture as the model is to see it; says on stderr what was done to its values, if anything. Throws as load_image.
-Image open_picture(const std::filesystem::path& file, const Intensity& intensity);
+/// A picture as the model is to see it; says on stderr what was done to its values, if anything. Throws as
+/// load_picture.
+Image open_picture(const std::filesystem::path& file, const PictureOptions& options);
 
 /// Says on stderr what a check of a data set found worth knowing.
 void warn_of(const ManifestReport& report);

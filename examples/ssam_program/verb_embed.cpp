@@ -7,6 +7,7 @@
 #include "console.hpp"
 #include "open_model.hpp"
 #include "runner.hpp"
+#include "slice_options.hpp"
 
 namespace ssam::cli {
 
@@ -14,6 +15,7 @@ namespace {
 
 struct EmbedOptions {
   ModelOptions model;
+  SliceOptions slices;
   std::filesystem::path image, out;
   DeviceKind device = DeviceKind::cpu;
   int threads = 0;
@@ -54,6 +56,7 @@ int embed(EmbedOptions options) {
       {{"--out", options.out}},
       {{"--checkpoint", options.model.checkpoint}, {"--config", options.model.config}, {"--image", options.image}});
   const bool array = options.image.extension() == ".npy";
+  if (array && options.slices.any()) throw UsageError("an array has no --axis, --slice, --volume or --series");
   HostTensor batch;
   if (array) {
     batch = load_batch(options.image);
@@ -66,6 +69,7 @@ int embed(EmbedOptions options) {
     }
     options.model.image_size = size;
   }
+  const std::optional<Intensity> intensity = take_intensity(options.model, options.image);
   SamCheckpoint checkpoint = open_checkpoint(options.model);
   const SamConfig config = checkpoint.config;
   const auto runner = find_recipe("zero_shot").make(find_rule("paper"), config, options.threads, options.device);
@@ -78,10 +82,12 @@ int embed(EmbedOptions options) {
   Progress progress("embedding");
   for (Index i = 0; i < count; ++i) {
     progress.update(i, count);
-    const HostTensor embedding =
-        runner->embed(array ? channels_last(arrays, i, config.image_size)
-                            : preprocess(open_picture(options.image, config.preparation.intensity), config.image_size,
-                                         config.preparation));
+    const HostTensor embedding = runner->embed(
+        array ? channels_last(arrays, i, config.image_size)
+              : preprocess(
+                    open_picture(options.image, options.slices.as_picture(
+                                                    options.image, intensity.value_or(config.preparation.intensity))),
+                    config.image_size, config.preparation));
     const std::vector<float> one = embedding.to<float>();
     values.insert(values.end(), one.begin(), one.end());
     each = embedding.shape;
@@ -99,9 +105,12 @@ void add_embed(Program& program) {
   auto* verb = program.app.add_subcommand("embed", "Write SAM's embedding of an image as a NumPy array");
   auto options = std::make_shared<EmbedOptions>();
   add_model_options(*verb, options->model);
-  verb->add_option("--image", options->image, "An image file, or a float .npy [B, 3, S, S] that is already normalised")
+  verb->add_option(
+          "--image", options->image,
+          "An image file, a slice of a volume (NIfTI, DICOM), or a float .npy [B, 3, S, S] that is already normalised")
       ->required()
       ->type_name("X");
+  add_slice_options(*verb, options->slices);
   verb->add_option("--out", options->out, "The .npy file to write: float32 [B, C, h, w]")
       ->required()
       ->type_name("E.npy");

@@ -6,28 +6,16 @@
 #include <ssam/data/overlay.hpp>
 #include <ssam/io/npy.hpp>
 #include <ssam/io/state_dict.hpp>
-#include <ssam/sam/automatic_mask_options.hpp>
 #include <ssam/sam/prompt.hpp>
+#include <ssam/sam/segment_volume.hpp>
 
 #include "arguments.hpp"
 #include "console.hpp"
-#include "open_model.hpp"
+#include "segment_options.hpp"
 
 namespace ssam::cli {
 
 namespace {
-
-struct SegmentOptions {
-  ModelOptions model;
-  TextOptions text;
-  std::filesystem::path adapter, image, mask_input, out, overlay, logits, low_res;
-  std::vector<std::string> labels, points;
-  std::string box;
-  bool multimask = false, everything = false, json = false;
-  AutomaticMaskOptions automatic;
-  DeviceKind device = DeviceKind::cpu;
-  int threads = 0;
-};
 
 /// "1.5,2,0" -> {1.5, 2, 0}. Throws UsageError unless it holds between `least` and `most` numbers.
 std::vector<double> numbers_of(const std::string& text, std::size_t least, std::size_t most, const char* form) {
@@ -46,7 +34,8 @@ std::vector<double> numbers_of(const std::string& text, std::size_t least, std::
   return numbers;
 }
 
-/// Points and box as one prompt.
+}  // namespace
+
 SamPrompt read_geometry(const SegmentOptions& options) {
   SamPrompt prompt{.multimask_output = options.multimask};
   for (const std::string& text : options.points) {
@@ -65,6 +54,8 @@ SamPrompt read_geometry(const SegmentOptions& options) {
   }
   return prompt;
 }
+
+namespace {
 
 /// A mask prompt: logits of one mask at four times the embedding's grid.
 std::vector<float> load_mask_prompt(const std::filesystem::path& path, Index side) {
@@ -90,23 +81,14 @@ struct Answer {
   Mask mask;  ///< 0 and 255
 
   Index best() const { return prediction.best(); }
-  /// The best mask's logits.
-  const float* logits() const { return prediction.logits.data() + best() * prediction.height * prediction.width; }
 };
 
 /// One answer: 0 and 255. Several: 0 and 1..n, where masks overlap the one that is surer.
 Mask picture_of(const std::vector<Answer>& answers) {
-  Mask picture = answers[0].mask;
-  for (std::size_t i = 0; i < picture.values.size(); ++i) {
-    float surest = 0;
-    picture.values[i] = 0;
-    for (std::size_t a = 0; a < answers.size(); ++a) {
-      if (!(answers[a].logits()[i] > surest)) continue;
-      surest = answers[a].logits()[i];
-      picture.values[i] = answers.size() == 1 ? 255 : static_cast<std::uint8_t>(a + 1);
-    }
-  }
-  return picture;
+  if (answers.size() == 1) return answers[0].mask;
+  std::vector<const Prediction*> all;
+  for (const Answer& answer : answers) all.push_back(&answer.prediction);
+  return label_map(all);
 }
 
 nlohmann::ordered_json describe(const Answer& answer, std::size_t index) {
@@ -159,15 +141,6 @@ void print(const SegmentOptions& options, const std::vector<Answer>& answers, co
   std::printf("%s\n", options.out.string().c_str());
 }
 
-void warn_of_unknown_labels(const OpenModel& model, const std::vector<std::string>& labels) {
-  for (const std::string& label : labels) {
-    const std::vector<std::string>& trained = model.text.labels;
-    if (trained.empty() || std::find(trained.begin(), trained.end(), label) != trained.end()) continue;
-    std::fprintf(stderr, "ssam: warning: the model was not trained on '%s'; %s\n", label.c_str(),
-                 suggest_name(label, trained).c_str());
-  }
-}
-
 /// What the options ask for together. Throws UsageError.
 void check_prompts(const SegmentOptions& options, bool geometric) {
   if (options.multimask && !geometric && !options.labels.empty()) {
@@ -194,14 +167,26 @@ HostTensor all_logits(const std::vector<Answer>& answers, const ImageSize& size)
   return HostTensor::from(Shape{prompts, answers[0].prediction.masks, size.height, size.width}, values);
 }
 
-/// What can be refused about labels and files before any work is done.
+}  // namespace
+
+void warn_of_unknown_labels(const OpenModel& model, const std::vector<std::string>& labels) {
+  for (const std::string& label : labels) {
+    const std::vector<std::string>& trained = model.text.labels;
+    if (trained.empty() || std::find(trained.begin(), trained.end(), label) != trained.end()) continue;
+    std::fprintf(stderr, "ssam: warning: the model was not trained on '%s'; %s\n", label.c_str(),
+                 suggest_name(label, trained).c_str());
+  }
+}
+
 void check_paths(const SegmentOptions& options) {
   for (const std::string& label : options.labels) {
     if (std::count(options.labels.begin(), options.labels.end(), label) > 1) {
       throw UsageError("--label '" + label + "' is given twice");
     }
   }
-  require_extension("--out", options.out, ".png", "a mask");
+  if (!names_volume(options.out)) {
+    require_extension("--out", options.out, ".png", "a mask (of a volume: .nii or .nii.gz)");
+  }
   require_extension("--overlay", options.overlay, ".png", "a picture");
   require_extension("--logits", options.logits, ".npy", "an array");
   require_extension("--low-res", options.low_res, ".npy", "an array");
@@ -219,6 +204,8 @@ void check_paths(const SegmentOptions& options) {
                {"--mask-input", options.mask_input}});
 }
 
+namespace {
+
 /// Everything in the picture: masks 1..n, the smaller ones on top.
 int segment_everything(const SegmentOptions& options) {
   if (!options.labels.empty() || !options.points.empty() || !options.box.empty() || !options.mask_input.empty() ||
@@ -229,7 +216,9 @@ int segment_everything(const SegmentOptions& options) {
   }
   check_paths(options);
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
-  const Image image = open_picture(options.image, model.config.preparation.intensity);
+  const Image image = open_picture(
+      options.image,
+      options.slices.as_picture(options.image, options.intensity.value_or(model.config.preparation.intensity)));
   model.runner->set_image(image, std::nullopt);
   Progress progress("segmenting: point");
   AutomaticMaskOptions wanted = options.automatic;
@@ -281,9 +270,10 @@ int segment_everything(const SegmentOptions& options) {
   return 0;
 }
 
-int segment(const SegmentOptions& options) {
+int segment(SegmentOptions options) {
+  options.intensity = take_intensity(options.model, options.image);
   check_text_options(options.text);
-  if (options.everything) return segment_everything(options);
+  if (options.everything && !names_volume(options.out)) return segment_everything(options);
   SamPrompt geometry = read_geometry(options);
   const bool geometric = !options.points.empty() || !options.box.empty() || !options.mask_input.empty();
   check_prompts(options, geometric);
@@ -292,11 +282,14 @@ int segment(const SegmentOptions& options) {
   names.insert(names.end(), options.labels.begin(), options.labels.end());
   if (names.empty()) throw UsageError("nothing to segment: give --label, --point, --box, --mask-input or --everything");
   if (names.size() > 255) throw UsageError("at most 255 masks fit one file");
+  if (names_volume(options.out)) return segment_volume_file(options, names);
   check_paths(options);
 
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   const SamConfig& config = model.config;
-  const Image image = open_picture(options.image, config.preparation.intensity);
+  const Image image =
+      open_picture(options.image,
+                   options.slices.as_picture(options.image, options.intensity.value_or(config.preparation.intensity)));
   const ImageSize size{image.height, image.width};
   std::vector<SamPrompt> prompts;
   if (geometric) {
@@ -342,7 +335,11 @@ void add_segment(Program& program) {
   auto options = std::make_shared<SegmentOptions>();
   add_model_options(*verb, options->model);
   verb->add_option("--adapter", options->adapter, "A trained adapter (best or last of a run)")->type_name("DIR");
-  verb->add_option("--image", options->image, "PNG, JPEG or BMP")->required()->type_name("FILE");
+  verb->add_option("--image", options->image,
+                   "PNG, JPEG, BMP; a NIfTI volume, a DICOM file, a folder of a DICOM series")
+      ->required()
+      ->type_name("FILE");
+  add_slice_options(*verb, options->slices);
   add_each(*verb, "--label", options->labels, "A label name, as often as wanted: one mask each")->type_name("NAME");
   add_text_options(*verb, options->text);
   add_each(*verb, "--point", options->points, "x,y in pixels of the image; ,0 behind it: not this. As often as wanted")
@@ -364,9 +361,11 @@ void add_segment(Program& program) {
                          "--everything: ... and those that depend much on the mask's threshold", Real::not_negative));
   of_everything(add_whole(*verb, "--min-mask-region-area", options->automatic.min_mask_region_area,
                           "--everything: smaller islands and holes are removed, in pixels", 0, 1 << 30));
-  verb->add_option("--out", options->out, "The mask: 0 and 255, or 0 and 1..n where there are several")
+  verb->add_option(
+          "--out", options->out,
+          "The mask: 0 and 255, or 0 and 1..n where there are several; of a volume .nii or .nii.gz: 0 and 1..n")
       ->required()
-      ->type_name("M.png");
+      ->type_name("M.png|M.nii.gz");
   verb->add_option("--overlay", options->overlay, "The image with the masks over it")->type_name("O.png");
   verb->add_option("--logits", options->logits,
                    "Logits [P, M, H, W] of all prompts at the size of the image; M is 3 with --multimask, else 1")
@@ -381,7 +380,11 @@ void add_segment(Program& program) {
       "Points, box and mask make one prompt together; every label makes one of its own. Examples:\n"
       "  ssam segment --checkpoint sam_vit_b.pth --image a.png --point 120,80 --out m.png --overlay o.png\n"
       "  ssam segment --checkpoint sam_vit_b.pth --adapter run/best --image a.png --label Liver --out m.png\n"
-      "  ssam segment --checkpoint sam_vit_b.pth --image a.png --everything --out all.png --overlay o.png");
+      "  ssam segment --checkpoint sam_vit_b.pth --image a.png --everything --out all.png --overlay o.png\n"
+      "  ssam segment --checkpoint sam_vit_b.pth --adapter run/best --image ct.nii.gz --label Liver --out m.nii.gz\n"
+      "A volume is segmented slice by slice, and its mask lies where the volume does; with --slice N --out m.png it "
+      "is\n"
+      "one slice, as a picture.");
   verb->callback([&program, options] { program.run = [options] { return segment(*options); }; });
 }
 

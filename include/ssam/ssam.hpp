@@ -25,8 +25,8 @@
 //     core/     tensors, shapes, contexts, parameters, errors
 //
 // `examples/01_point_to_mask.cpp` and those behind it show one idea each; README.md beside this file is the longer map.
-// SSAM_WITH_OPENCV, SSAM_WITH_ONEDNN and SSAM_WITH_CUDA are set by the CMake targets; SSAM_WITH_XTENSOR is yours to
-// set.
+// SSAM_WITH_OPENCV, SSAM_WITH_NIFTI, SSAM_WITH_DICOM, SSAM_WITH_ONEDNN and SSAM_WITH_CUDA are set by the CMake targets;
+// SSAM_WITH_XTENSOR is yours to set.
 
 // core
 #include <ssam/core/closest_name.hpp>
@@ -86,6 +86,7 @@
 #include <ssam/data/augmentation.hpp>
 #include <ssam/data/data_difference.hpp>
 #include <ssam/data/label_masks.hpp>
+#include <ssam/data/load_volume.hpp>
 #include <ssam/data/manifest.hpp>
 #include <ssam/data/memory_samples.hpp>
 #include <ssam/data/open_data_set.hpp>
@@ -97,16 +98,26 @@
 #include <ssam/data/save_manifest.hpp>
 #include <ssam/data/shapes.hpp>
 #include <ssam/data/split.hpp>
+#include <ssam/data/volume.hpp>
+#include <ssam/data/volume_slice.hpp>
 #if defined(SSAM_WITH_OPENCV)  // what decodes, encodes or paints pictures
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/dataset.hpp>
 #include <ssam/data/image.hpp>
+#include <ssam/data/load_picture.hpp>
 #include <ssam/data/overlay.hpp>
 #include <ssam/data/preview.hpp>
 #include <ssam/data/regions.hpp>
 #else  // left out, and said by a sentence where it is used
 #include <ssam/data/without_opencv.hpp>
 #endif
+#if defined(SSAM_WITH_NIFTI)
+#include <ssam/data/nifti.hpp>
+#endif
+#if defined(SSAM_WITH_DICOM)
+#include <ssam/data/dicom.hpp>
+#endif
+#include <ssam/data/without_medical_files.hpp>  // says what is left out, where it is used
 
 // ops
 #include <ssam/ops/device_ops.hpp>
@@ -158,6 +169,7 @@
 #include <ssam/sam/predictor.hpp>
 #include <ssam/sam/prompt.hpp>
 #include <ssam/sam/sam_checkpoint.hpp>
+#include <ssam/sam/segment_volume.hpp>
 #include <ssam/sam/state.hpp>
 #include <ssam/sam/svd_cache.hpp>
 #include <ssam/sam/text_prompted_sam.hpp>

@@ -2,7 +2,7 @@
 # floors.sh ROOT: prints every place where the sources break the order of the house, exit 1 if there is one.
 # - A header includes only what stands on its own floor or a lower one.
 # - Only ops/ (and core/context.hpp, which owns the pool) names OpenMP; only ops/ includes Eigen and oneDNN, only data/
-#   OpenCV, only core/xtensor.hpp xtensor.
+#   OpenCV and the libraries of NIfTI and DICOM, only core/xtensor.hpp xtensor.
 # - Only ops/cuda/ includes a CUDA header or one of its own, but for ops/ops.hpp, where a program that asked for CUDA
 #   gets it. Nothing above ops/ names CUDA; below, only the tags in core/device.hpp do. Kernels have dynamic shared memory
 #   only, and are started by ops/cuda/launch.cuh only: the tests fence and shuffle what passes there.
@@ -54,6 +54,7 @@ complaints=$(
       if (name ~ /dnnl/ && place != "ops") complain("only ops/ includes oneDNN")
       if (name == "omp.h" && place != "ops" && header != "ssam/core/context.hpp") complain("only ops/ includes OpenMP")
       if (name ~ /^opencv/ && place != "data") complain("only data/ includes OpenCV")
+      if (name ~ /^(nifti[0-9]|gdcm)/ && place != "data") complain("only data/ includes a library of NIfTI or DICOM")
       if (name ~ /^(cuda|cublas|cusolver|curand|cudnn|nccl|thrust|cub|cooperative_groups|mma)[A-Za-z0-9_]*[.\/]/ && !cuda) complain("only ops/cuda/ includes CUDA")
       if (name ~ /[.]cuh$/ && !cuda && header != "ssam/ops/ops.hpp") complain("only ops/cuda/ includes a .cuh")
       if (name ~ /^xt(ensor|l)\// && header != "ssam/core/xtensor.hpp") complain("only core/xtensor.hpp includes xtensor")

@@ -11,6 +11,10 @@
 //     cli_files features OUT.safetensors DIM LABEL...     text features, different for every label
 //     cli_files clip FOLDER                               a small CLIP, clip.safetensors, and its vocab.json,
 //     merges.txt
+//     cli_files nifti OUT.nii[.gz]                        a volume of 14 x 10 x 3 voxels
+//     cli_files dicom OUT HEIGHT SERIES                   a slice of 10 x 14 pixels
+//     cli_files same_place A.nii B.nii                    exit 1 unless their voxels lie in the same places
+//     cli_files same_slice M.nii AXIS N VALUE P.png       exit 1 unless that slice is VALUE where P is not 0
 
 #include <algorithm>
 #include <cmath>
@@ -23,6 +27,8 @@
 #include <ssam/io/safetensors.hpp>
 #include <ssam/text/clean_text.hpp>
 #include <ssam/text/clip_checkpoint.hpp>
+
+#include "volumes.hpp"
 
 namespace {
 
@@ -173,6 +179,14 @@ int run(const std::vector<std::string>& words) {
     ssam::save_safetensors(words[2], state);
   } else if (verb == "clip" && words.size() == 3) {
     write_clip(words[2]);
+  } else if (verb == "nifti" && words.size() == 3) {
+    volumes::write_nifti(words[2]);
+  } else if (verb == "dicom" && words.size() == 5) {
+    volumes::write_dicom(words[2], std::atoi(words[3].c_str()), words[4]);
+  } else if (verb == "same_place" && words.size() == 4) {
+    return volumes::same_place(words[2], words[3]);
+  } else if (verb == "same_slice" && words.size() == 7) {
+    return volumes::same_slice(words[2], words[3], std::atoi(words[4].c_str()), std::atoi(words[5].c_str()), words[6]);
   } else {
     return 2;
   }

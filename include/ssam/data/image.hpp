@@ -17,9 +17,10 @@ namespace ssam::inline SSAM_ABI {
 
 /// What was done to a picture on its way from the file.
 struct ImageNotes {
-  int bits = 8;               ///< per channel, as stored
-  IntensityRange range = {};  ///< stored values that became 0 and 255
-  int orientation = 1;        ///< EXIF's; the picture was turned by it
+  int bits = 8;                           ///< per channel, as stored
+  IntensityRange range = {};              ///< stored values that became 0 and 255
+  int orientation = 1;                    ///< EXIF's; the picture was turned by it
+  std::vector<std::string> remarks = {};  ///< what is worth knowing about the volume that it was taken from
 };
 
 namespace detail {

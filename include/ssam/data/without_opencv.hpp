@@ -26,6 +26,12 @@ Image load_image(const Arguments&...) {
 }
 /// Not in this build: needs OpenCV.
 template <class... Arguments>
+Image load_picture(const Arguments&...) {
+  SSAM_NEEDS_OPENCV("load_picture");
+  return {};
+}
+/// Not in this build: needs OpenCV.
+template <class... Arguments>
 void save_png(const Arguments&...) {
   SSAM_NEEDS_OPENCV("save_png");
 }

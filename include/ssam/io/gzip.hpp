@@ -15,18 +15,25 @@ namespace ssam::inline SSAM_ABI {
 /// Whether these are the first `bytes` of a gzip file.
 inline bool is_gzip(std::string_view bytes) { return bytes.starts_with("\x1f\x8b"); }
 
-/// What a gzip file holds whose content is `bytes`, all of its members one after the other. `where` names it in
-/// messages. Throws FormatError for what is damaged, cut off or goes on with something else, and where it would unpack
-/// to more than `max_bytes`.
-inline std::string gunzip(std::string_view bytes, const std::string& where, std::size_t max_bytes) {
+namespace detail {
+
+/// What zlib calls the two forms: gzip files, and deflate without any header.
+inline constexpr int gzip_form = 16 + MAX_WBITS, bare_form = -MAX_WBITS;
+
+/// Unpacks a gzip file (or the other `form`) whose content is `bytes`, all of its members one after the other, and
+/// hands what it holds to `sink(const char* data, std::size_t count)` piece by piece, of at most `piece_bytes`, until
+/// that says false. Throws as gunzip().
+template <class Sink>
+void unpack_gzip(std::string_view bytes, const std::string& where, std::size_t piece_bytes, Sink&& sink,
+                 int form = gzip_form) {
   z_stream stream{};
-  if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) throw Error("zlib cannot start: there is no memory left");
+  if (inflateInit2(&stream, form) != Z_OK) throw Error("zlib cannot start: there is no memory left");
   struct End {
     z_stream& stream;
     ~End() { inflateEnd(&stream); }
   } const end{stream};
   const auto fail = [&](const std::string& found) {
-    throw FormatError(ErrorText{.what = "damaged gzip file",
+    throw FormatError(ErrorText{.what = form == gzip_form ? "damaged gzip file" : "damaged deflated data",
                                 .where = at_offset(where, bytes.size() - stream.avail_in),
                                 .found = found,
                                 .advice = "use a whole copy of it"});
@@ -36,20 +43,14 @@ inline std::string gunzip(std::string_view bytes, const std::string& where, std:
   // zlib reads only; its type of input is not const unless ZLIB_CONST is defined before its first include.
   stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
   stream.avail_in = static_cast<uInt>(bytes.size());
-  std::string out;
-  std::string piece(std::min(max_bytes, (std::size_t{1} << 16) - 1) + 1, '\0');
+  std::string piece(piece_bytes, '\0');
   for (;;) {
     stream.next_out = reinterpret_cast<Bytef*>(piece.data());
     stream.avail_out = static_cast<uInt>(piece.size());
     const int status = inflate(&stream, Z_NO_FLUSH);
-    out.append(piece.data(), piece.size() - stream.avail_out);
-    if (out.size() > max_bytes) {
-      throw FormatError(ErrorText{.what = "a gzip file unpacks to more than it should",
-                                  .where = where,
-                                  .expected = "at most " + std::to_string(max_bytes) + " bytes"});
-    }
+    if (!sink(piece.data(), piece.size() - stream.avail_out)) return;
     if (status == Z_STREAM_END) {
-      if (stream.avail_in == 0) return out;
+      if (stream.avail_in == 0 || form == bare_form) return;  // behind bare ones padding may follow
       if (inflateReset(&stream) != Z_OK) fail("a member that cannot be begun");
     } else if (status == Z_MEM_ERROR) {
       throw std::bad_alloc();
@@ -57,6 +58,50 @@ inline std::string gunzip(std::string_view bytes, const std::string& where, std:
       fail(stream.msg != nullptr ? stream.msg : "the end of the file in the middle of it");
     }
   }
+}
+
+}  // namespace detail
+
+/// What a gzip file holds whose content is `bytes`, all of its members one after the other. `where` names it in
+/// messages. Throws FormatError for what is damaged, cut off or goes on with something else, and where it would unpack
+/// to more than `max_bytes`.
+inline std::string gunzip(std::string_view bytes, const std::string& where, std::size_t max_bytes) {
+  std::string out;
+  const std::size_t piece = std::min(max_bytes, (std::size_t{1} << 16) - 1) + 1;
+  detail::unpack_gzip(bytes, where, piece, [&](const char* data, std::size_t count) {
+    out.append(data, count);
+    if (out.size() <= max_bytes) return true;
+    throw FormatError(ErrorText{.what = "a gzip file unpacks to more than it should",
+                                .where = where,
+                                .expected = "at most " + std::to_string(max_bytes) + " bytes"});
+  });
+  return out;
+}
+
+/// `bytes` as a gzip file of one member. Throws Error where there is no memory.
+inline std::string to_gzip(std::string_view bytes) {
+  z_stream stream{};
+  if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    throw Error("zlib cannot start: there is no memory left");
+  }
+  struct End {
+    z_stream& stream;
+    ~End() { deflateEnd(&stream); }
+  } const end{stream};
+  std::string out, piece(std::size_t{1} << 16, '\0');
+  std::size_t taken = 0;
+  for (int status = Z_OK; status != Z_STREAM_END;) {
+    const std::size_t part = std::min(bytes.size() - taken, std::size_t{1} << 30);
+    const bool last = taken + part == bytes.size();
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data() + taken));
+    stream.avail_in = static_cast<uInt>(part);
+    stream.next_out = reinterpret_cast<Bytef*>(piece.data());
+    stream.avail_out = static_cast<uInt>(piece.size());
+    status = deflate(&stream, last ? Z_FINISH : Z_NO_FLUSH);
+    taken += part - stream.avail_in;
+    out.append(piece.data(), piece.size() - stream.avail_out);
+  }
+  return out;
 }
 
 }  // namespace ssam::inline SSAM_ABI
