@@ -6,7 +6,7 @@
 #include <optional>
 #include <set>
 #include <ssam/core/error.hpp>
-#include <ssam/data/load_label_masks.hpp>
+#include <ssam/data/load_item.hpp>
 #include <ssam/io/content_hash.hpp>
 #include <string>
 #include <utility>
@@ -79,7 +79,7 @@ class ManifestChecker {
   void check(const ManifestItem& item) {
     ImageNotes notes;
     Image image;
-    if (!tried([&] { image = load_image(item.image, options_.preparation.intensity, &notes); })) return;
+    if (!tried([&] { image = load_item_image(item, options_.preparation.intensity, store_, &notes); })) return;
     find_copies(item, image);
     ++report_.sizes[{image.height, image.width}];
     if (notes.bits > 8 || options_.preparation.intensity.rule != Intensity::Rule::automatic) {
@@ -89,13 +89,13 @@ class ManifestChecker {
     }
     UnknownCodes unknown;
     const auto load = [&](const ManifestItem& part) {
-      return load_label_masks(manifest_, part, {image.height, image.width}, notes.orientation, &unknown);
+      return load_label_masks(manifest_, part, {image.height, image.width}, notes.orientation, &unknown, store_);
     };
     const auto labels = static_cast<Index>(manifest_.labels.size());
     if (manifest_.coding == MaskCoding::files) {
       // Label by label: a damaged mask does not hide the next one.
       for (Index k = 0; k < labels; ++k) {
-        ManifestItem part{.image = item.image, .split = item.split};
+        ManifestItem part{.image = item.image, .split = item.split, .slice = item.slice, .axis = item.axis};
         part.masks.resize(manifest_.labels.size());
         part.masks[static_cast<std::size_t>(k)] = item.masks[static_cast<std::size_t>(k)];
         tried([&] {
@@ -169,7 +169,7 @@ class ManifestChecker {
       return std::count_if(prepared.values.begin(), prepared.values.end(), [](std::uint8_t v) { return v != 0; });
     };
     const auto left = cells(options_.image_size);
-    if (left == 0 && report_.vanished[label].masks++ == 0) report_.vanished[label].first = item.image.string();
+    if (left == 0 && report_.vanished[label].masks++ == 0) report_.vanished[label].first = item_text(item);
     if (left > 4) return;  // what is large here does not vanish at a larger size
     for (auto& [size, vanished] : larger_) vanished += cells(size) == 0;
   }
@@ -185,8 +185,8 @@ class ManifestChecker {
     const auto [known, added] = seen_.emplace(hash.hex(), &item);
     if (added) return;
     const ManifestItem& other = *known->second;
-    const std::string both = item.image.string() + " (" + to_string(item.split) + ") is the same picture as " +
-                             other.image.string() + " (" + to_string(other.split) + ")";
+    const std::string both = item_text(item) + " (" + to_string(item.split) + ") is the same picture as " +
+                             item_text(other) + " (" + to_string(other.split) + ")";
     std::error_code failure;
     if (other.split != item.split && std::filesystem::equivalent(item.image, other.image, failure)) {
       report_.problems.push_back(both + ": remove one of them");
@@ -291,6 +291,7 @@ class ManifestChecker {
   const Manifest& manifest_;
   const CheckOptions& options_;
   ManifestReport report_;
+  VolumeStore store_;
   std::vector<std::pair<Index, Index>> larger_;      ///< image sizes, masks that vanish there
   std::map<std::string, const ManifestItem*> seen_;  ///< by the picture's hash
   Index copies_ = 0, leaks_ = 0;                     ///< pictures known from their own split, from another

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -11,7 +12,7 @@
 #include <ssam/data/augment.hpp>
 #include <ssam/data/decode_ahead.hpp>
 #include <ssam/data/file.hpp>
-#include <ssam/data/load_label_masks.hpp>
+#include <ssam/data/load_item.hpp>
 #include <ssam/data/sample_source.hpp>
 #include <ssam/io/content_hash.hpp>
 #include <string>
@@ -64,8 +65,8 @@ class Dataset {
   /// The manifest's entry of item `index` (of `sample(i).item`).
   const ManifestItem& item(Index index) const { return manifest_.items[items_[static_cast<std::size_t>(index)]]; }
 
-  /// The file of the image of item `index`.
-  std::string item_name(Index index) const { return item(index).image.string(); }
+  /// The file of the image of item `index`, and the slice of a volume.
+  std::string item_name(Index index) const { return item_text(item(index)); }
   /// What item `index` belongs to (a patient, a video), as the manifest says; "" where it does not.
   std::string item_group(Index index) const { return item(index).group; }
   /// The file of all masks of item `index`; "" where each label has its own.
@@ -100,11 +101,18 @@ class Dataset {
   /// Size of an item's image on disk. Throws as `load_image`.
   ImageSize original_size(Index item) const { return fetch(item)->original; }
   /// The image of item `item_index` as it is on disk.
-  Image original_image(Index item_index) const { return load_image(item(item_index).image, preparation_.intensity); }
+  Image original_image(Index item_index) const {
+    return load_item_image(item(item_index), preparation_.intensity, volumes_);
+  }
+  /// Millimetres between the pixels of item `index`, where its file knows them: of slices of volumes. Throws as
+  /// `load_volume`.
+  std::optional<PixelSpacing> pixel_spacing(Index index) const {
+    return item_spacing(item(index), preparation_.intensity, volumes_);
+  }
   /// All masks of item `item_index` at the size of the image on disk. Throws as `load_label_masks`.
   LabelMasks original_masks(Index item_index) const {
     const auto stored = fetch(item_index);
-    return load_label_masks(manifest_, item(item_index), stored->original, stored->orientation);
+    return load_label_masks(manifest_, item(item_index), stored->original, stored->orientation, nullptr, volumes_);
   }
   /// The mask (0 and 1) of sample i at the size of the image on disk. Throws as `load_label_masks`.
   Mask original_mask(Index i) const {
@@ -123,23 +131,43 @@ class Dataset {
     }
     const std::optional<Prepared> made = ahead_.take(index);
     const Prepared decoded = made ? *made : read(index);
-    const std::size_t bytes = decoded->bytes();
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (!cache_[place] && bytes <= room_) {
-      room_ -= bytes;
-      cache_[place] = decoded;
+    bool room = keep(place, decoded);
+    // To read a volume takes longer than to cut it up: all its slices are kept at once, as far as there is room.
+    if (!item(index).slice) return decoded;
+    const std::lock_guard<std::mutex> one_at_a_time(filling_);
+    for (std::size_t other = 0; room && other < items_.size(); ++other) {
+      if (item(static_cast<Index>(other)).image == item(index).image && !is_kept(other)) {
+        room = keep(other, read(static_cast<Index>(other)));
+      }
     }
     return decoded;
   }
 
+  bool is_kept(std::size_t place) const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return cache_[place] != nullptr;
+  }
+
+  /// Whether there was room.
+  bool keep(std::size_t place, const Prepared& decoded) const {
+    const std::size_t bytes = decoded->bytes();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (cache_[place]) return true;
+    if (bytes > room_) return false;
+    room_ -= bytes;
+    cache_[place] = decoded;
+    return true;
+  }
+
   Prepared read(Index index) const {
     ImageNotes notes;
-    const Image image = load_image(item(index).image, preparation_.intensity, &notes);
+    const Image image = load_item_image(item(index), preparation_.intensity, volumes_, &notes);
     auto decoded = std::make_shared<detail::PreparedItem>();
     decoded->original = {image.height, image.width};
     decoded->orientation = notes.orientation;
     decoded->image = prepare_image(image, image_size_, preparation_);
-    const LabelMasks masks = load_label_masks(manifest_, item(index), decoded->original, notes.orientation);
+    const LabelMasks masks =
+        load_label_masks(manifest_, item(index), decoded->original, notes.orientation, nullptr, volumes_);
     for (Index label = 0; label < static_cast<Index>(labels().size()); ++label) {
       decoded->masks.push_back(masks.present(label) ? prepare_mask(masks.binary(label), image_size_, preparation_)
                                                     : Mask{});
@@ -151,7 +179,8 @@ class Dataset {
   std::vector<std::size_t> items_;  ///< places in manifest_.items
   Index image_size_;
   Preparation preparation_;
-  mutable std::mutex mutex_;
+  mutable VolumeStore volumes_;
+  mutable std::mutex mutex_, filling_;
   mutable std::vector<Prepared> cache_;
   mutable std::size_t room_;
   mutable detail::MadeAhead<Prepared> ahead_{[this](Index index) { return read(index); }};  // last: ends first
@@ -159,13 +188,42 @@ class Dataset {
 
 namespace detail {
 
-inline void add_file(ContentHash& hash, const std::filesystem::path& path) {
-  const std::vector<std::uint8_t> bytes = read_bytes(path);
-  hash.text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
-
 /// 64 bits are enough to tell the files of one data set apart.
 inline std::string short_hex(const ContentHash& hash) { return hash.hex().substr(0, 16); }
+
+/// Adds files to hashes. Volumes, of which many items have a slice, are read once and added by a hash of their bytes.
+class FileHasher {
+ public:
+  void add(ContentHash& hash, const std::filesystem::path& path, const ManifestItem& item) {
+    if (!item.slice) return add_bytes(hash, path);
+    auto known = volumes_.find(path);
+    if (known == volumes_.end()) {
+      ContentHash whole;
+      add_bytes(whole, path);
+      known = volumes_.emplace(path, whole.hex()).first;
+    }
+    hash.text(known->second);
+    hash.text(item.axis);
+    hash.number(static_cast<std::uint64_t>(*item.slice));
+  }
+
+ private:
+  /// Of a file, or of all files of a series' folder.
+  static void add_bytes(ContentHash& hash, const std::filesystem::path& path) {
+    std::vector<std::filesystem::path> files{path};
+    if (std::filesystem::is_directory(path)) {
+      files.assign(std::filesystem::directory_iterator(path), std::filesystem::directory_iterator());
+      std::sort(files.begin(), files.end());
+    }
+    for (const std::filesystem::path& file : files) {
+      if (!std::filesystem::is_regular_file(file) && file != path) continue;
+      const std::vector<std::uint8_t> bytes = read_bytes(file);
+      hash.text({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    }
+  }
+
+  std::map<std::filesystem::path, std::string> volumes_;
+};
 
 inline void add_shape(ContentHash& hash, const MaskShape& shape) {
   hash.number(shape.polygon.size());
@@ -175,12 +233,12 @@ inline void add_shape(ContentHash& hash, const MaskShape& shape) {
 }
 
 /// Of an item's mask files or shapes, in the order of the labels; a label without any counts too.
-inline std::string masks_hash(const ManifestItem& item) {
+inline std::string masks_hash(FileHasher& files, const ManifestItem& item) {
   ContentHash hash;
-  if (!item.mask.empty()) add_file(hash, item.mask);
+  if (!item.mask.empty()) files.add(hash, item.mask, item);
   for (const std::filesystem::path& mask : item.masks) {
     hash.number(mask.empty() ? 0 : 1);
-    if (!mask.empty()) add_file(hash, mask);
+    if (!mask.empty()) files.add(hash, mask, item);
   }
   for (const std::vector<MaskShape>& label : item.shapes) {
     hash.number(label.size());
@@ -206,11 +264,12 @@ inline nlohmann::json data_fingerprint(const Dataset& data) {
   const Manifest& manifest = data.manifest();
   const AugmentationSettings& augment = manifest.augment;
   nlohmann::json images = nlohmann::json::array(), masks = nlohmann::json::array();
+  detail::FileHasher files;
   for (Index i = 0; i < data.items(); ++i) {
     ContentHash image;
-    detail::add_file(image, data.item(i).image);
+    files.add(image, data.item(i).image, data.item(i));
     images.push_back(detail::short_hex(image));
-    masks.push_back(detail::masks_hash(data.item(i)));
+    masks.push_back(detail::masks_hash(files, data.item(i)));
   }
   return {{"labels", manifest.labels},
           {"values", detail::code_table(manifest.labels, manifest.values)},

@@ -8,6 +8,7 @@
 #include <ssam/data/label_masks.hpp>
 #include <ssam/data/manifest.hpp>
 #include <ssam/data/mask_file.hpp>
+#include <ssam/data/volume_store.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -170,11 +171,47 @@ inline LabelMasks draw_shapes(const ManifestItem& item, ImageSize size, int orie
 
 }  // namespace detail
 
+namespace detail {
+
+/// The item's slice of a volume of labels; nothing where `path` is no volume but a picture.
+inline std::optional<StoredMask> slice_of_labels(const ManifestItem& item, const std::filesystem::path& path,
+                                                 VolumeStore& store) {
+  if (!item.slice || file_kind(path) == FileKind::picture) return std::nullopt;
+  const auto labels = store.labels(path);
+  return StoredMask{slice_mask(*labels, slice_plane(*labels, item.axis), *item.slice), 1};
+}
+
+inline StoredMask index_mask(const ManifestItem& item, VolumeStore& store) {
+  if (auto slice = slice_of_labels(item, item.mask, store)) return *std::move(slice);
+  return load_index_mask(item.mask);
+}
+
+/// Of one label; `path` is its file.
+inline StoredMask binary_mask(const ManifestItem& item, const std::filesystem::path& path, bool instances,
+                              VolumeStore& store) {
+  auto slice = slice_of_labels(item, path, store);
+  if (!slice) return load_binary_mask(path, instances);
+  std::uint8_t value = 0;
+  for (const std::uint8_t found : slice->values.values) {
+    if (found != 0 && value != 0 && found != value && !instances) {
+      throw FormatError(ErrorText{.what = "a volume of one label has two values, 0 and another",
+                                  .where = path.string(),
+                                  .found = std::to_string(value) + " and " + std::to_string(found),
+                                  .advice = "where each value is an object of its own, the manifest says "
+                                            "\"instances\": true; where each is a class, name them in \"values\""});
+    }
+    if (found != 0) value = found;
+  }
+  return *std::move(slice);
+}
+
+}  // namespace detail
+
 /// Reads the masks of one item for an image of `size` that its EXIF `orientation` has turned already. Throws as the
 /// readers of masks, and FormatError when a mask has another size or orientation than the image. `unknown`: what the
-/// tables do not know, if asked for.
-inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem& item, ImageSize size,
-                                   int orientation = 1, UnknownCodes* unknown = nullptr) {
+/// tables do not know, if asked for. `store` keeps the last volumes, if there are any.
+inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem& item, ImageSize size, int orientation,
+                                   UnknownCodes* unknown, VolumeStore& store) {
   const auto grey = [&](const std::filesystem::path& path, StoredMask stored) {
     detail::check_on_image(path.string(), stored.values.height, stored.values.width, stored.orientation, size,
                            orientation);
@@ -183,14 +220,15 @@ inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem&
   if (manifest.coding == MaskCoding::files) {
     std::vector<Mask> masks(item.masks.size());
     for (std::size_t k = 0; k < masks.size(); ++k) {
-      if (!item.masks[k].empty()) masks[k] = grey(item.masks[k], load_binary_mask(item.masks[k], manifest.instances));
+      const std::filesystem::path& file = item.masks[k];
+      if (!file.empty()) masks[k] = grey(file, detail::binary_mask(item, file, manifest.instances, store));
     }
     return {size, std::move(masks)};
   }
   if (manifest.coding == MaskCoding::shapes) return detail::draw_shapes(item, size, orientation);
   const auto classify = [&] {
     if (manifest.coding == MaskCoding::values) {
-      return classify_values(grey(item.mask, load_index_mask(item.mask)), manifest);
+      return classify_values(grey(item.mask, detail::index_mask(item, store)), manifest);
     }
     const auto [colored, turned] = load_color_mask(item.mask);
     detail::check_on_image(item.mask.string(), colored.height, colored.width, turned, size, orientation);
@@ -199,6 +237,12 @@ inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem&
   auto [classes, codes] = classify();
   if (unknown != nullptr) *unknown = codes;
   return LabelMasks(std::move(classes));
+}
+/// The same of a single item.
+inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem& item, ImageSize size,
+                                   int orientation = 1, UnknownCodes* unknown = nullptr) {
+  VolumeStore store;
+  return load_label_masks(manifest, item, size, orientation, unknown, store);
 }
 
 }  // namespace ssam::inline SSAM_ABI

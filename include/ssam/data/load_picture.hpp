@@ -3,6 +3,7 @@
 #include <ssam/data/image.hpp>
 #include <ssam/data/load_volume.hpp>
 #include <ssam/data/volume_slice.hpp>
+#include <ssam/data/volume_store.hpp>
 
 namespace ssam::inline SSAM_ABI {
 
@@ -20,15 +21,9 @@ namespace detail {
 inline Image picture_of_volume(const std::filesystem::path& path, const PictureOptions& options, ImageNotes& notes) {
   const Volume volume = load_volume(path, options.volume);
   const SlicePlane plane = slice_plane(volume, options.axis);
-  const Index slices = slice_count(volume, plane);
-  if (!options.slice && slices > 1) {
-    throw ConfigError(ErrorText{.what = "this is a volume, not a picture",
-                                .where = path.string(),
-                                .expected = "the number of a slice, 0.." + std::to_string(slices - 1),
-                                .advice = "choose one"});
-  }
+  const Index slice = slice_of(volume, plane, options.slice, path);
   notes = {.bits = 16, .range = intensity_range(volume, options.intensity), .remarks = volume.notes};
-  return slice_image(volume, plane, options.slice.value_or(0), notes.range);
+  return slice_image(volume, plane, slice, notes.range);
 }
 
 }  // namespace detail

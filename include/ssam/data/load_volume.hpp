@@ -78,4 +78,12 @@ inline Volume load_volume(const std::filesystem::path& path, const VolumeOptions
                               .expected = "NIfTI, DICOM, or a folder of a DICOM series"});
 }
 
+/// Where the voxels of a file are: of NIfTI without reading them, of DICOM as load_volume. Throws as load_volume.
+inline VolumeGrid load_volume_grid(const std::filesystem::path& path) {
+#if defined(SSAM_WITH_NIFTI)
+  if (file_kind(path) == FileKind::nifti) return load_nifti_grid(path);
+#endif
+  return load_volume(path);
+}
+
 }  // namespace ssam::inline SSAM_ABI

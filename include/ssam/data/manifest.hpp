@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <ssam/core/closest_name.hpp>
 #include <ssam/core/error.hpp>
@@ -12,6 +13,7 @@
 #include <ssam/data/read_shapes.hpp>
 #include <ssam/io/json_file.hpp>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -49,9 +51,11 @@ struct ManifestItem {
   std::filesystem::path mask = {};                ///< coding values and colors
   std::vector<std::filesystem::path> masks = {};  ///< coding files: one per label, empty = the label is absent
   std::vector<std::vector<MaskShape>> shapes =
-      {};                      ///< coding shapes: the parts of each label, none = the label is absent
-  ImageSize shapes_size = {};  ///< coding shapes: of the picture that they were drawn on; 0 x 0 = not recorded
-  std::string group = {};      ///< patient, video, ...: what must not be divided between splits; "" = the image alone
+      {};                           ///< coding shapes: the parts of each label, none = the label is absent
+  ImageSize shapes_size = {};       ///< coding shapes: of the picture that they were drawn on; 0 x 0 = not recorded
+  std::optional<Index> slice = {};  ///< of volumes, image and masks alike: the number of the slice, from 0
+  std::string axis = "auto";        ///< of volumes: which slices, see slice_plane()
+  std::string group = {};  ///< patient, video, ...: what must not be divided between splits; "" = the image alone
 };
 
 /// A data set: which images, which labels, where each label's mask is. Format (JSON; paths relative to the file):
@@ -69,8 +73,8 @@ struct ManifestItem {
 ///                 "shapes": {"Liver": [{"polygon": [9,7, 30,7.5, 20,40]},                  // x, y of each corner
 ///                                      {"rle": {"size": [480, 640], "counts": "..."}}]}}]} // COCO's run lengths
 ///
-/// Every item may have a "group": "patient 7", what must not be divided between splits. Items of one manifest have
-/// masks in one form.
+/// Every item may have a "group": "patient 7", what must not be divided between splits; of a volume (NIfTI, DICOM) it
+/// has the "slice": 17 and may have the "axis": "coronal". Items of one manifest have masks in one form.
 struct Manifest {
   std::filesystem::path file;                   ///< where it was read from
   std::vector<std::string> labels;              ///< names, each once
@@ -94,6 +98,12 @@ inline std::string split_counts(const Manifest& manifest) {
     text += (split == 0 ? "" : ", ") + std::to_string(counts[split]) + " " + split_names()[split];
   }
   return text;
+}
+
+/// What an item is called in messages: its file, and the slice of a volume.
+inline std::string item_text(const ManifestItem& item) {
+  if (!item.slice) return item.image.string();
+  return item.image.string() + ", slice " + std::to_string(*item.slice) + (item.axis == "auto" ? "" : " " + item.axis);
 }
 
 namespace detail {
@@ -228,11 +238,13 @@ class ManifestReader {
       if (manifest.instances) fail("\"instances\" beside \"shapes\"", "instances");
       manifest.coding = MaskCoding::shapes;
     }
-    std::set<std::filesystem::path> seen;
+    std::set<std::tuple<std::filesystem::path, std::string, std::optional<Index>>> seen;
     for (std::size_t i = 0; i < list.size(); ++i) {
       const std::string place = "items[" + std::to_string(i) + "]";
       ManifestItem item = read_item(list[i], place, manifest);
-      if (!seen.insert(item.image.lexically_normal()).second) fail("an image is listed twice", place, "remove one");
+      if (!seen.insert({item.image.lexically_normal(), item.axis, item.slice}).second) {
+        fail("an image is listed twice", place, "remove one");
+      }
       manifest.items.push_back(std::move(item));
     }
   }
@@ -241,7 +253,7 @@ class ManifestReader {
     const bool one_mask = manifest.coding == MaskCoding::values || manifest.coding == MaskCoding::colors;
     const std::string key = one_mask ? "mask" : manifest.coding == MaskCoding::files ? "masks" : "shapes";
     check_form(entry, place, key);
-    std::vector<std::string> known{"image", "split", key, "group"};
+    std::vector<std::string> known{"image", "split", key, "group", "slice", "axis"};
     if (manifest.coding == MaskCoding::shapes) known.push_back("size");
     check_keys(entry, place, known, {"image", "split", key});
     const std::filesystem::path folder = path_.parent_path();
@@ -253,6 +265,7 @@ class ManifestReader {
       fail("unknown split \"" + split + "\"", place, suggest_name(split, split_names()));
     item.split = static_cast<Split>(found - split_names().begin());
     if (entry.contains("group")) item.group = read_text(entry["group"], place + ", group");
+    read_slice(entry, place, item);
     if (entry.contains("size")) item.shapes_size = read_size(entry["size"], in_file(place) + ", size");
     if (one_mask) {
       item.mask = folder / read_text(entry["mask"], place + ", mask");
@@ -271,6 +284,22 @@ class ManifestReader {
       }
     }
     return item;
+  }
+
+  void read_slice(const Json& entry, const std::string& place, ManifestItem& item) const {
+    if (entry.contains("slice")) {
+      if (!entry["slice"].is_number_unsigned() || entry["slice"].get<std::uint64_t>() > 1'000'000) {
+        fail("the number of a slice was expected, from 0 on", place + ", slice");
+      }
+      item.slice = entry["slice"].get<Index>();
+    }
+    if (!entry.contains("axis")) return;
+    item.axis = read_text(entry["axis"], place + ", axis");
+    if (!item.slice) fail("\"axis\" without \"slice\"", place, "give the number of the slice, too");
+    const std::vector<std::string> axes{"auto", "axial", "coronal", "sagittal", "0", "1", "2"};
+    if (std::find(axes.begin(), axes.end(), item.axis) == axes.end()) {
+      fail("unknown axis \"" + item.axis + "\"", place, suggest_name(item.axis, axes));
+    }
   }
 
   /// Refuses masks in another form than the rest of the manifest has them, with what to do.

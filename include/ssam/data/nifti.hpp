@@ -77,19 +77,13 @@ class NiftiVoxels {
 
 /// A NIfTI file's bytes, packed or not.
 struct NiftiBytes {
-  explicit NiftiBytes(const std::filesystem::path& path) : source(ByteSource::file(path)) {
-    if (is_gzip(source.read_string(0, static_cast<std::size_t>(std::min<std::uint64_t>(2, source.size()))))) {
-      packed = source.read_string(0, static_cast<std::size_t>(source.size()));
-    }
-  }
+  explicit NiftiBytes(const std::filesystem::path& path) : source(ByteSource::file(path)), packed(is_gzip(stored(2))) {}
 
   /// Up to `count` bytes from the beginning on.
   std::string start(std::size_t count) const {
-    if (packed.empty()) {
-      return source.read_string(0, static_cast<std::size_t>(std::min<std::uint64_t>(count, source.size())));
-    }
+    if (!packed) return stored(count);
     std::string bytes;
-    unpack_gzip(packed, source.name(), count, [&](const char* data, std::size_t size) {
+    unpack_gzip(stored(std::uint64_t{1} << 20), source.name(), count, [&](const char* data, std::size_t size) {
       bytes.append(data, std::min(size, count - bytes.size()));
       return bytes.size() < count;
     });
@@ -98,14 +92,12 @@ struct NiftiBytes {
 
   /// Whether there can be `count` bytes, so that it makes sense to ask for memory. (Deflate packs no closer than 1032
   /// to 1.)
-  bool can_hold(std::uint64_t count) const {
-    return packed.empty() ? count <= source.size() : count / 1032 <= packed.size();
-  }
+  bool can_hold(std::uint64_t count) const { return packed ? count / 1032 <= source.size() : count <= source.size(); }
 
   /// Hands `count` bytes from `offset` on to `voxels`; `end` bytes must be there in all.
   void read(std::uint64_t offset, std::uint64_t count, std::uint64_t end, NiftiVoxels& voxels) const {
     constexpr std::size_t piece = std::size_t{1} << 16;
-    if (packed.empty()) {
+    if (!packed) {
       for (std::uint64_t done = 0; done < count; done += piece) {
         const std::string bytes =
             source.read_string(offset + done, static_cast<std::size_t>(std::min<std::uint64_t>(piece, count - done)));
@@ -114,7 +106,7 @@ struct NiftiBytes {
       return;
     }
     std::uint64_t at = 0;
-    unpack_gzip(packed, source.name(), piece, [&](const char* data, std::size_t size) {
+    unpack_gzip(stored(source.size()), source.name(), piece, [&](const char* data, std::size_t size) {
       const std::uint64_t from = std::clamp(offset, at, at + size), to = std::clamp(offset + count, at, at + size);
       voxels.take(data + (from - at), static_cast<std::size_t>(to - from));
       at += size;
@@ -125,11 +117,16 @@ struct NiftiBytes {
 
   [[noreturn]] void too_short(std::uint64_t end, std::uint64_t found) const {
     refuse_nifti(source.name(), std::to_string(end) + " bytes, by its header",
-                 std::to_string(found) + " bytes" + (packed.empty() ? "" : " of packed content"));
+                 std::to_string(found) + " bytes" + (packed ? " of packed content" : ""));
+  }
+
+  /// Up to `count` bytes as they lie in the file.
+  std::string stored(std::uint64_t count) const {
+    return source.read_string(0, static_cast<std::size_t>(std::min(count, source.size())));
   }
 
   ByteSource source;
-  std::string packed;  ///< the whole file where it is a gzip file, else empty
+  bool packed;  ///< whether it is a gzip file
 };
 
 /// The file beside `path` that has its name and the other extension of a pair; `path` itself where there is none.
@@ -144,7 +141,24 @@ inline std::filesystem::path nifti_partner(const std::filesystem::path& path, co
   return path;
 }
 
+/// Where a header says that the voxels are.
+inline VolumeGrid nifti_grid(const NiftiHeader& header, const std::string& where) {
+  VolumeGrid grid;
+  for (std::size_t i = 0; i < 3; ++i) grid.extents[i] = static_cast<Index>(header.extents[i]);
+  grid.nifti = header.placement;
+  grid.affine = nifti_affine(header.placement, grid.extents);
+  check_affine(grid, where, header.placement.sform_code > 0 ? "an sform" : "a qform");
+  return grid;
+}
+
 }  // namespace detail
+
+/// Where the voxels of a NIfTI file are, by its header alone; `path` is no `.img`. Throws as load_nifti.
+inline VolumeGrid load_nifti_grid(const std::filesystem::path& path) {
+  const std::string where = path.string();
+  const std::string start = detail::NiftiBytes(path).start(detail::nifti_header_bytes);
+  return detail::nifti_grid(detail::parse_nifti_header(start, where), where);
+}
 
 /// What to take out of a NIfTI file.
 struct NiftiOptions {
@@ -185,14 +199,11 @@ inline Volume load_nifti(const std::filesystem::path& path, const NiftiOptions& 
                                 .found = std::to_string(chosen)});
   }
   Volume volume;
-  for (std::size_t i = 0; i < 3; ++i) volume.extents[i] = static_cast<Index>(header.extents[i]);
+  static_cast<VolumeGrid&>(volume) = detail::nifti_grid(header, where);
   const std::uint64_t bytes = static_cast<std::uint64_t>(volume.voxels()) * header.bytes_each;
   const std::uint64_t end = header.offset + bytes * header.volumes;
-  if (!file->can_hold(end)) file->too_short(end, file->packed.empty() ? file->source.size() : file->packed.size());
-  volume.nifti = header.placement;
-  volume.affine = detail::nifti_affine(header.placement, volume.extents);
+  if (!file->can_hold(end)) file->too_short(end, file->source.size());
   const bool placed = header.placement.sform_code > 0 || header.placement.qform_code > 0;
-  detail::check_affine(volume, where, header.placement.sform_code > 0 ? "an sform" : "a qform");
   if (!placed) volume.notes.push_back("the file does not say how the patient lies: taken to be as in Analyze files");
   volume.values.reserve(static_cast<std::size_t>(volume.voxels()));
   detail::NiftiVoxels voxels(header, volume.values);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <opencv2/imgproc.hpp>
 #include <ssam/data/image.hpp>
-#include <ssam/data/load_label_masks.hpp>
+#include <ssam/data/load_item.hpp>
 #include <ssam/data/manifest.hpp>
 #include <ssam/data/overlay.hpp>
 #include <string>
@@ -91,11 +91,13 @@ class MaskNames {
 }  // namespace detail
 
 /// A picture of `item`, its longer side brought to `side` pixels, with the masks of all its labels drawn over it and
-/// their names. `manifest` names the labels. Throws as load_image() and load_label_masks().
+/// their names. `manifest` names the labels. Throws as load_item_image() and load_label_masks().
 inline Image preview_item(const Manifest& manifest, const ManifestItem& item, Index side) {
   ImageNotes notes;
-  const Image image = load_image(item.image, {}, &notes);
-  const LabelMasks masks = load_label_masks(manifest, item, {image.height, image.width}, notes.orientation);
+  VolumeStore store;
+  const Image image = load_item_image(item, {}, store, &notes);
+  const LabelMasks masks =
+      load_label_masks(manifest, item, {image.height, image.width}, notes.orientation, nullptr, store);
   const double factor = static_cast<double>(side) / static_cast<double>(std::max(image.height, image.width));
   const auto scaled = [&](Index extent) { return std::max(1, cvRound(factor * static_cast<double>(extent))); };
   const cv::Size size(scaled(image.width), scaled(image.height));
@@ -125,8 +127,8 @@ inline Image preview_sheet(const Manifest& manifest, Index count, Index side = 3
   for (Index i = 0; i < shown; ++i) {
     const ManifestItem& item = manifest.items[static_cast<std::size_t>(i * items / shown)];
     if (i % columns == 0) rows.emplace_back();
-    rows.back().push_back(
-        {preview_item(manifest, item, side), to_string(item.split) + "  " + item.image.filename().string()});
+    rows.back().push_back({preview_item(manifest, item, side),
+                           to_string(item.split) + "  " + std::filesystem::path(item_text(item)).filename().string()});
   }
   return contact_sheet(rows);
 }

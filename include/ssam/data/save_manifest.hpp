@@ -61,6 +61,8 @@ class ManifestWriter {
       require_utf8(item.group);
       json["group"] = item.group;
     }
+    if (item.slice) json["slice"] = *item.slice;
+    if (item.axis != "auto") json["axis"] = item.axis;
     if (manifest_.coding == MaskCoding::files) {
       json["masks"] = Json::object();
       for (std::size_t k = 0; k < item.masks.size(); ++k) {

@@ -76,7 +76,7 @@ void require_samples(const Model& model, const Data& data) {
                                 .found = std::to_string(data.image_size())});
 }
 
-/// What an evaluation measures. Throws MismatchError where the source knows the spacing of some pictures only,
+/// What an evaluation measures: in millimetres where the source knows the spacing of its first picture. Throws
 /// ConfigError for a tolerance that is none.
 template <class Data>
 Measures measures_of(const Data& data, const EvaluateOptions& options) {
@@ -84,14 +84,6 @@ Measures measures_of(const Data& data, const EvaluateOptions& options) {
   check_tolerance(options.tolerance);
   if (!options.distances) return Measures{.centerlines = options.centerlines};
   const bool known = pixel_spacing_of(data, 0).has_value();
-  for (Index item = 1; item < data.items(); ++item) {
-    if (pixel_spacing_of(data, item).has_value() == known) continue;
-    throw MismatchError(ErrorText{.what = "the spacing of the pixels is known for some pictures only",
-                                  .where = data.item_name(item),
-                                  .expected = std::string(known ? "a" : "no") + " spacing, as of " + data.item_name(0),
-                                  .found = known ? "none" : "one",
-                                  .advice = "evaluate the two kinds apart: distances would be in two units"});
-  }
   measures.unit = known ? DistanceUnit::millimetres : DistanceUnit::pixels;
   return measures;
 }
@@ -174,7 +166,7 @@ class Evaluator {
       add_losses(item, label, logits);
       for (Index i = 0; i < count; ++i)
         answers_[static_cast<std::size_t>(i)].mask = answer(item, label + i, logits.slice(i), truth.size());
-      const PixelSpacing spacing = pixel_spacing_of(data_, item).value_or(PixelSpacing{});
+      const PixelSpacing spacing = spacing_of(item);
       context_.parallel_for(count, [&](Index i) {
         Answer& given = answers_[static_cast<std::size_t>(i)];
         given.truth = truth.binary(label + i);
@@ -228,6 +220,19 @@ class Evaluator {
     });
     if (!finite) throw_not_finite(item, label, "the model's answer");
     return mask;
+  }
+
+  /// Of a picture, or 1. Throws MismatchError where it is known and that of the first one is not, or the reverse.
+  PixelSpacing spacing_of(Index item) const {
+    if (!measures_.unit) return {};
+    const bool known = *measures_.unit == DistanceUnit::millimetres;
+    const std::optional<PixelSpacing> spacing = pixel_spacing_of(data_, item);
+    if (spacing.has_value() == known) return spacing.value_or(PixelSpacing{});
+    throw MismatchError(ErrorText{.what = "the spacing of the pixels is known for some pictures only",
+                                  .where = data_.item_name(item),
+                                  .expected = std::string(known ? "a" : "no") + " spacing, as of " + data_.item_name(0),
+                                  .found = known ? "none" : "one",
+                                  .advice = "evaluate the two kinds apart: distances would be in two units"});
   }
 
   struct Answer {

@@ -172,9 +172,9 @@ inline Manifest finish_layout(Manifest manifest, const FilePath& place, const st
         .expected = expected,
         .advice = "check the path"});
   }
-  std::set<FilePath> seen;
+  std::set<FilePath> seen;  // of a volume's slices, each is an item
   for (const ManifestItem& item : manifest.items) {
-    if (seen.insert(item.image.lexically_normal()).second) continue;
+    if (item.slice || seen.insert(item.image.lexically_normal()).second) continue;
     throw FormatError(ErrorText{
         .what = "an image is annotated twice", .where = item.image.string(), .advice = "remove one of the two"});
   }

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <ssam/data/layouts/files.hpp>
+#include <ssam/data/load_volume.hpp>
+#include <ssam/data/volume_slice.hpp>
 #include <ssam/io/csv.hpp>
 #include <string>
 
@@ -60,13 +62,61 @@ class FilesByName {
   std::multimap<std::string, FilePath> files_;
 };
 
+/// The published volumes below a folder, volume-7.nii or .nii.gz beside segmentation-7, each axial slice an item.
+inline Manifest lits_volumes(const FilePath& folder) {
+  std::map<std::string, FilePath> images, masks;
+  for (const FilePath& file : files_below(folder)) {
+    std::string name = file.filename().string();
+    name.resize(std::min(name.find(".nii"), name.size()));
+    if (name == file.filename().string()) continue;
+    const auto add = [&](std::map<std::string, FilePath>& files, const std::string& start) {
+      if (!name.starts_with(start)) return;
+      const auto [known, added] = files.emplace(name.substr(start.size()), file);
+      if (added) return;
+      throw FormatError(ErrorText{.what = "two volumes have one name: which of them is meant?",
+                                  .where = folder.string(),
+                                  .found = known->second.string() + ", " + file.string(),
+                                  .advice = "remove one of them"});
+    };
+    add(images, "volume-");
+    add(masks, "segmentation-");
+  }
+  refuse_those(keys_without(images, masks), "volumes have no segmentation", folder,
+               "volume-7.nii needs segmentation-7.nii; keep the challenge's test volumes, which have none, elsewhere");
+  refuse_those(keys_without(masks, images), "segmentations have no volume", folder, "segmentation-7 needs volume-7");
+  Manifest manifest;
+  manifest.coding = MaskCoding::values;
+  manifest.labels = {"Liver", "Tumor"};
+  manifest.values = {1, 2};
+  manifest.background_values = {0};
+  for (const auto& [number, image] : images) {
+    const VolumeGrid grid = load_volume_grid(image);
+    const Index slices = slice_count(grid, slice_plane(grid, "axial"));
+    for (Index slice = 0; slice < slices; ++slice) {
+      ManifestItem item{.image = image, .split = number_in(number) % 10 == 9 ? Split::val : Split::train};
+      item.mask = masks.at(number);
+      item.slice = slice;
+      item.axis = "axial";
+      item.group = "volume " + number;
+      manifest.items.push_back(std::move(item));
+    }
+  }
+  manifest.notes = {"LiTS publishes no validation volumes: every tenth validates",
+                    "of LiTS's volumes, Liver is value 1: the healthy part, without the tumours in it"};
+  return finish_layout(std::move(manifest), folder, "volume-0.nii and segmentation-0.nii");
+}
+
 }  // namespace detail
 
-/// LiTS as PNG slices: `folder` holds lits_train.csv (and lits_test.csv where there is one) with the columns filepath,
+/// LiTS. As PNG slices: `folder` holds lits_train.csv (and lits_test.csv where there is one) with the columns filepath,
 /// liver_maskpath and tumor_maskpath ("empty" or nothing: absent), and the files below dataset_6/. Labels Liver and
 /// Tumor. Every tenth volume of the training table validates. Groups: the volumes, the first number of a slice's name.
-/// Throws IoError for files that are not there, FormatError for a table without these columns.
+/// A folder without a table holds the published volumes, volume-7.nii beside segmentation-7.nii (or .nii.gz, anywhere
+/// below): their axial slices, in the same splits and groups. Throws IoError for files that are not there, FormatError
+/// for a table without these columns, and as load_volume_grid.
 inline Manifest load_lits(const std::filesystem::path& folder) {
+  std::error_code absent;
+  if (!std::filesystem::exists(folder / "lits_train.csv", absent)) return detail::lits_volumes(folder);
   Manifest manifest;
   manifest.labels = {"Liver", "Tumor"};
   const detail::FilesByName files(folder / "dataset_6");
