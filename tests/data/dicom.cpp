@@ -69,21 +69,22 @@ DicomFile stepped_file(const std::string& syntax) {
 }  // namespace
 
 TEST_CASE("DICOM: explicit and implicit, both orders of bytes, with and without a preamble") {
-  for (const auto& [syntax, is_explicit, big] : {std::tuple{"1.2.840.10008.1.2.1", true, false},
-                                                 {"1.2.840.10008.1.2", false, false},
-                                                 {"1.2.840.10008.1.2.2", true, true},
-                                                 {"", true, false},
-                                                 {"", false, false},
-                                                 {"", true, true}}) {
-    CAPTURE(syntax);
-    CAPTURE(is_explicit);
-    CAPTURE(big);
-    DicomFile file{.syntax = syntax, .is_explicit = is_explicit, .big = big};
+  struct Form {
+    const char* syntax;
+    bool is_explicit, big;
+  };
+  for (const Form& form :
+       {Form{"1.2.840.10008.1.2.1", true, false}, Form{"1.2.840.10008.1.2", false, false},
+        Form{"1.2.840.10008.1.2.2", true, true}, Form{"", true, false}, Form{"", false, false}, Form{"", true, true}}) {
+    CAPTURE(form.syntax);
+    CAPTURE(form.is_explicit);
+    CAPTURE(form.big);
+    DicomFile file{.syntax = form.syntax, .is_explicit = form.is_explicit, .big = form.big};
     file.add(0x0008, 0x0060, "CS", "MR").add(0x0020, 0x0032, "DS", "1\\-2.5\\3e1");
     file.add(0x0020, 0x0037, "DS", "0\\1\\0\\0\\0\\-1");
     file.picture(2, 3, 16, true).add(0x0028, 0x0030, "DS", "0.5\\ 0.25");
     file.add(0x0028, 0x1052, "DS", "-1024").add(0x0028, 0x1053, "DS", "2.5 ");
-    file.pixels(test::voxels<std::int16_t>({-5, 4, 32767, -32768, 0, 7}, big));
+    file.pixels(test::voxels<std::int16_t>({-5, 4, 32767, -32768, 0, 7}, form.big));
     const Volume volume = dicom_of(file);
     CHECK(volume.extents == std::array<Index, 3>{3, 2, 1});
     CHECK(volume.values == std::vector<float>{-1036.5, -1014, 80893.5, -82944, -1024, -1006.5});
@@ -139,7 +140,8 @@ TEST_CASE("DICOM: compressed pictures are those that were stored") {
   const std::vector<std::pair<std::string, std::string>> files{{"1.2.840.10008.1.2.4.70", jpeg_lossless},
                                                                {"1.2.840.10008.1.2.4.80", jpeg_ls},
                                                                {"1.2.840.10008.1.2.5", run_lengths}};
-  for (const auto& [syntax, packed] : files) {
+  for (const auto& file : files) {
+    const std::string &syntax = file.first, &packed = file.second;
     CAPTURE(syntax);
     CHECK(dicom_of(stepped_file(syntax).fragments({packed})).values == expected);
     // One frame in two pieces, and two frames in one each.

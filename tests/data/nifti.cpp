@@ -31,12 +31,12 @@ std::string nifti_refusal(const NiftiFile& file, const NiftiOptions& options = {
 template <class Stored>
 void check_nifti_type(int datatype, double least, double most) {
   for (const bool big : {false, true}) {
-    for (const int version : {1, 2}) {
+    for (const int format : {1, 2}) {
       CAPTURE(datatype);
       CAPTURE(big);
-      CAPTURE(version);
+      CAPTURE(format);
       const std::vector<double> values{least, most, 0, 1, 77, 3};
-      const NiftiFile file{.version = version,
+      const NiftiFile file{.version = format,
                            .big = big,
                            .dim = {3, 1, 2, 3},
                            .datatype = datatype,
@@ -199,9 +199,9 @@ TEST_CASE("NIfTI: what is damaged or something else gives one clear error") {
 
 TEST_CASE("NIfTI: labels are written where the volume was, number by number") {
   const Folder folder;
-  for (const int version : {1, 2}) {
+  for (const int format : {1, 2}) {
     for (const std::string name : {"m.nii", "m.nii.gz"}) {
-      NiftiFile file{.version = version,
+      NiftiFile file{.version = format,
                      .big = true,
                      .pixdim = {-1, 1.5, 2.5, 3.5},
                      .units = 10,
@@ -226,13 +226,13 @@ TEST_CASE("NIfTI: labels are written where the volume was, number by number") {
       // The header itself, at the places of the standard.
       std::string bytes = read_file(folder / name, 1 << 20);
       if (is_gzip(bytes)) bytes = gunzip(bytes, name, 1 << 20);
-      CHECK(bytes.size() == (version == 1 ? 352 : 544) + 24);
+      CHECK(bytes.size() == (format == 1 ? 352 : 544) + 24);
       std::int32_t size = 0;
       std::memcpy(&size, bytes.data(), 4);
-      CHECK(size == (version == 1 ? 348 : 540));
-      CHECK(bytes.substr(version == 1 ? 344 : 4, 3) == (version == 1 ? "n+1" : "n+2"));
+      CHECK(size == (format == 1 ? 348 : 540));
+      CHECK(bytes.substr(format == 1 ? 344 : 4, 3) == (format == 1 ? "n+1" : "n+2"));
       std::int16_t type[2];
-      std::memcpy(type, bytes.data() + (version == 1 ? 70 : 12), 4);
+      std::memcpy(type, bytes.data() + (format == 1 ? 70 : 12), 4);
       CHECK(type[0] == 2);  // uint8
       CHECK(type[1] == 8);
     }

@@ -73,6 +73,14 @@ TEST_CASE("gzip: every kind of block and of header, and members one after the ot
   CHECK(unpacked(stored("a") + dynamic_block + stored("b")) == "a" + text_of_dynamic() + "b");
 }
 
+TEST_CASE("what is packed is unpacked again") {
+  for (const std::string& text : {std::string(), std::string("a"), text_of_dynamic(), std::string(300000, 'x')}) {
+    CHECK(is_gzip(to_gzip(text)));
+    CHECK(gunzip(to_gzip(text), "the file", 1 << 20) == text);
+  }
+  CHECK(to_gzip(std::string(300000, 'x')).size() < 1000);
+}
+
 TEST_CASE("gzip: what is damaged is refused, and never more than allowed is unpacked") {
   const auto bad = [](const std::string& bytes, std::initializer_list<const char*> parts) {
     refused([&] { unpacked(bytes); }, parts);

@@ -80,9 +80,10 @@ TEST_CASE("slices that are not asked for stay background; what is not there is r
   const std::vector<SamPrompt> all{{.points = {{-1, 0}}}};
   const LabelVolume labels = segment_volume(predictor, volume, all, {.axis = "2", .first = 1, .end = 3});
   for (int v = 0; v < 24; ++v) CHECK(labels.values[static_cast<std::size_t>(v)] == (v >= 6 && v < 18 ? 1 : 0));
-  for (const auto& [first, end] : {std::pair<Index, Index>{0, 5}, {-1, 2}, {2, 2}, {4, 5}}) {
+  for (const auto& wrong : {std::pair<Index, Index>{0, 5}, {-1, 2}, {2, 2}, {4, 5}}) {
     CHECK(test::contains(test::message_of<ConfigError>([&] {
-                           segment_volume(predictor, volume, all, {.axis = "2", .first = first, .end = end});
+                           segment_volume(predictor, volume, all,
+                                          {.axis = "2", .first = wrong.first, .end = wrong.second});
                          }),
                          "slices of 0..3"));
   }

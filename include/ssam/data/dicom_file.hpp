@@ -218,7 +218,7 @@ inline std::string raw_dicom_frame(const DicomFile& file, const DicomElement& st
                  std::to_string(stored.value.size()), "use a whole copy of it");
   }
   std::string bytes(stored.value.substr(frame * each, each));
-  const std::size_t sample = form.allocated / 8u;
+  const auto sample = static_cast<std::size_t>(form.allocated / 8);
   if (file.set.big && sample == 1 && stored.words) {  // bytes that are exchanged within words
     const std::string_view all = stored.value;
     for (std::size_t i = 0; i < each; ++i) {
