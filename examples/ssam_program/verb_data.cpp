@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <ssam/data/check_manifest.hpp>
+#include <ssam/data/export_pictures.hpp>
 #include <ssam/data/open_data_set.hpp>
 #include <ssam/data/preview.hpp>
 #include <ssam/data/save_manifest.hpp>
+#include <ssam/io/folder_lock.hpp>
 
 #include "arguments.hpp"
 #include "console.hpp"
@@ -18,7 +20,8 @@ using Json = nlohmann::ordered_json;
 
 struct DataVerb {
   DataOptions data;
-  std::filesystem::path out;
+  std::filesystem::path out, pictures;
+  std::string intensity = "auto";
   Index images = 12, image_size = 0;
   bool json = false;
 };
@@ -185,6 +188,12 @@ int preview(const DataVerb& options) {
 }
 
 int convert(const DataVerb& options) {
+  Intensity intensity;
+  try {
+    intensity = parse_intensity(options.intensity);
+  } catch (const ConfigError& error) {
+    throw UsageError(std::string("--intensity: ") + error.what());
+  }
   require_extension("--out", options.out, ".json", "a manifest");
   const DataSpec spec = parse_data_spec(options.data.data);
   std::vector<NamedPath> inputs{{"--data", spec.path}};
@@ -194,7 +203,19 @@ int convert(const DataVerb& options) {
     }
   }
   check_files({{"--out", options.out}}, inputs);
-  const Manifest manifest = open_data(options.data);
+  Manifest manifest = open_data(options.data);
+  if (!options.pictures.empty()) {
+    std::error_code absent;
+    if (std::filesystem::exists(options.pictures, absent) && !std::filesystem::is_empty(options.pictures, absent)) {
+      throw ConfigError(ErrorText{.what = "the folder for pictures is not empty",
+                                  .where = options.pictures.string(),
+                                  .advice = "choose another one, or empty it"});
+    }
+    const FolderLock lock(options.pictures);
+    Progress progress("writing pictures");
+    manifest = export_pictures(std::move(manifest), options.pictures, intensity,
+                               [&](Index done, Index all) { progress.update(done, all); });
+  }
   save_manifest(options.out, manifest);
   if (options.json) {
     Json counts;
@@ -247,6 +268,13 @@ void add_data(Program& program) {
   verb->add_option("--out", options->out, "The manifest to write; paths in it are relative to its folder")
       ->required()
       ->type_name("F.json");
+  auto* pictures = verb->add_option("--pictures", options->pictures,
+                                    "Write the slices of volumes into this folder, as PNG: training reads them faster")
+                       ->type_name("DIR");
+  verb->add_option("--intensity", options->intensity, "Their values that become 0..255, as of ssam train")
+      ->capture_default_str()
+      ->needs(pictures)
+      ->type_name("RULE");
 }
 
 }  // namespace ssam::cli

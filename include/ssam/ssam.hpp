@@ -103,6 +103,7 @@
 #if defined(SSAM_WITH_OPENCV)  // what decodes, encodes or paints pictures
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/dataset.hpp>
+#include <ssam/data/export_pictures.hpp>
 #include <ssam/data/image.hpp>
 #include <ssam/data/load_picture.hpp>
 #include <ssam/data/overlay.hpp>

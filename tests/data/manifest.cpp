@@ -309,5 +309,5 @@ TEST_CASE("every manifest of the page on data reads") {
       text += line + "\n";
     }
   }
-  CHECK(manifests == 5);
+  CHECK(manifests == 6);
 }

@@ -6,6 +6,7 @@
 
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/dataset.hpp>
+#include <ssam/data/export_pictures.hpp>
 #include <ssam/data/nifti.hpp>
 #include <ssam/data/open_data_set.hpp>
 #include <ssam/data/preview.hpp>
@@ -128,6 +129,32 @@ TEST_CASE("slices in a manifest: written, read, and what is wrong with them") {
   CHECK(test::contains(problem(R"(, "slice": 0}]})"), "value 2"));  // in no table
   save_nifti(folder / "segmentation-9.nii", volume(3, label));
   CHECK(problem(R"(, "slice": 0}]})").find("value 2") != std::string::npos);
+}
+
+TEST_CASE("slices become pictures and masks as PNG, in a manifest that says the same") {
+  const Folder folder;
+  write_lits(folder);
+  const Manifest manifest = open_data_set("lits:" + (folder / "").string());
+  const Manifest pictures = export_pictures(manifest, folder / "png");
+  save_manifest(folder / "png.json", pictures);
+  const Manifest read = load_manifest(folder / "png.json");
+  CHECK(read.items[2].image.filename() == "volume-0_axial_0002.png");
+  CHECK_FALSE(read.items[2].slice);
+  for (const Split split : {Split::train, Split::val}) {
+    const Dataset volumes(manifest, split, 16, {}), files(read, split, 16, {});
+    REQUIRE(files.items() == volumes.items());
+    for (Index item = 0; item < files.items(); ++item) {
+      CHECK(files.original_image(item) == volumes.original_image(item));
+      for (Index k = 0; k < 2; ++k) {
+        CHECK(files.original_masks(item).binary(k) == volumes.original_masks(item).binary(k));
+      }
+      CHECK(files.item_group(item) == volumes.item_group(item));
+    }
+  }
+  Manifest twice = manifest;
+  twice.items.push_back(twice.items[0]);
+  CHECK(test::contains(test::message_of<ConfigError>([&] { export_pictures(twice, folder / "twice"); }),
+                       "two slices would be written to one file"));
 }
 
 TEST_CASE("volumes of one label each, and a volume without its segmentation") {
