@@ -102,13 +102,13 @@ std::unique_ptr<FolderLock> open_folder(const std::filesystem::path& folder) {
 /// Removes the pictures of an earlier evaluation, which are named as picture_name() does.
 void remove_pictures(const std::filesystem::path& worst) {
   if (!std::filesystem::is_directory(worst)) return;
-  std::vector<std::filesystem::path> pictures;
+  std::vector<std::filesystem::path> earlier;
   for (const auto& entry : std::filesystem::directory_iterator(worst)) {
     const std::string name = entry.path().filename().string();
     const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
-    if (digits >= 2 && name.substr(digits, 1) == "_" && name.ends_with(".png")) pictures.push_back(entry.path());
+    if (digits >= 2 && name.substr(digits, 1) == "_" && name.ends_with(".png")) earlier.push_back(entry.path());
   }
-  for (const std::filesystem::path& picture : pictures) std::filesystem::remove(picture);
+  for (const std::filesystem::path& picture : earlier) std::filesystem::remove(picture);
 }
 
 /// "03_Gall_Bladder_frame_12.png": letters and digits of the label and of the image's file.

@@ -83,3 +83,32 @@ complains "1192 bytes, by its header, found 700 bytes"
 expect 1 adapted --image ct.nii --label liver --out ct.nii
 complains "would replace a file"
 [ ! -e never.nii ] && [ ! -e never.png ] || fail "a failure left a file"
+
+# Volumes as a data set: trained on, scored in millimetres, turned into pictures that say the same.
+mkdir lits
+for number in 0 9; do
+  expect 0 "$files" nifti lits/volume-$number.nii.gz
+  expect 0 adapted --image lits/volume-$number.nii.gz --label liver --label kidney --out lits/segmentation-$number.nii.gz
+done
+expect 0 "$ssam" data check --data lits:lits
+says "images"
+expect 0 "$ssam" data stats --data lits:lits --json
+says '"images": 3'
+expect 0 "$ssam" train --checkpoint base.safetensors --data lits:lits --recipe ssam --intensity level:200,400 --epochs 1 --out lits_run
+expect 0 "$ssam" eval --checkpoint base.safetensors --adapter lits_run/last --data lits:lits --split val --distances --out scores_volumes
+says "mm"
+grep -q 'hd95_mm' scores_volumes/scores.csv || fail "the scores of volumes are not in millimetres"
+grep -q 'volume-9.nii.gz, slice 2' scores_volumes/scores.csv || fail "the scores do not name the slices"
+expect 0 "$ssam" data convert --data lits:lits --pictures lits_png --intensity level:200,400 --out lits_png.json
+expect 0 "$ssam" data check --data lits_png.json
+expect 0 "$ssam" train --checkpoint base.safetensors --data lits_png.json --recipe ssam --epochs 1 --out png_run
+losses() { grep -o '"train_loss":[^,]*\|"val_loss":[^,]*\|"val_dsc_mean":[^,]*' "$1"/metrics.jsonl; }
+[ -n "$(losses lits_run)" ] && [ "$(losses lits_run)" = "$(losses png_run)" ] ||
+  fail "pictures of slices train otherwise than the volumes"
+expect 1 "$ssam" data convert --data lits:lits --pictures lits_png --out again.json
+complains "is not empty"
+expect 2 "$ssam" data convert --data lits:lits --pictures other --intensity level:1 --out again.json
+rm lits/segmentation-9.nii.gz
+expect 1 "$ssam" data check --data lits:lits
+one_clear_line
+complains "have no segmentation"

@@ -238,7 +238,7 @@ inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem&
   if (unknown != nullptr) *unknown = codes;
   return LabelMasks(std::move(classes));
 }
-/// The same of a single item.
+/// The same of a single item; `orientation` and `unknown` as there.
 inline LabelMasks load_label_masks(const Manifest& manifest, const ManifestItem& item, ImageSize size,
                                    int orientation = 1, UnknownCodes* unknown = nullptr) {
   VolumeStore store;
