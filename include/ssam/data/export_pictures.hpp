@@ -14,7 +14,7 @@ namespace detail {
 inline std::string picture_stem(const ManifestItem& item) {
   std::string name = item.image.filename().string();
   for (const char* end : {".gz", ".nii", ".dcm", ".img", ".hdr"}) {
-    if (name.ends_with(end)) name.resize(name.size() - std::string_view(end).size());
+    if (name.ends_with(end)) name.erase(name.rfind(end));
   }
   std::string number = std::to_string(*item.slice);
   number.insert(0, number.size() < 4 ? 4 - number.size() : 0, '0');
