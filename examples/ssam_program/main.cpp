@@ -8,10 +8,13 @@
 #include <cstdlib>
 #include <iostream>
 #include <new>
+#include <ssam/core/context.hpp>
 #include <ssam/core/version.hpp>
 #include <ssam/io/temporaries.hpp>
+#include <ssam/ops/cpu/provider.hpp>
 
 #include "program.hpp"
+#include "runner.hpp"
 #include "usage.hpp"
 
 namespace {
@@ -61,6 +64,27 @@ bool finish_output() {
   return flushed && std::cout && std::ferror(stdout) == 0 && copy >= 0 && ::close(copy) == 0;
 }
 
+/// What runs here: the first thing to know where two machines differ.
+std::string version_text() {
+  const std::string threads = std::to_string(ssam::Context<ssam::Cpu>().threads());
+  std::string devices, files = "PNG, JPEG, BMP";
+  for (std::size_t i = 0; i < ssam::cli::device_names.size(); ++i) {
+    try {
+      ssam::cli::require_built_for(static_cast<ssam::cli::DeviceKind>(i));
+      devices += (devices.empty() ? "" : ", ") + std::string(ssam::cli::device_names[i]);
+    } catch (const ssam::ConfigError&) {  // not in this build
+    }
+  }
+#if defined(SSAM_WITH_NIFTI)
+  files += ", NIfTI";
+#endif
+#if defined(SSAM_WITH_DICOM)
+  files += ", DICOM";
+#endif
+  return std::string("ssam ") + ssam::version + "\nmatrix products  " + ssam::ops::matrix_provider() + ", threads " +
+         threads + "\ndevices          " + devices + "\nfiles            " + files;
+}
+
 /// Reads the arguments and does what they say. Returns the exit code.
 int run(ssam::cli::Program& program, std::vector<std::string> arguments) {
   using namespace ssam::cli;
@@ -92,7 +116,7 @@ int main(int count, char** arguments) {
   ssam::cli::Program program;
   program.app.name("ssam");
   program.app.description("Segment Anything with singular-value adapters (S-SAM): train, evaluate, segment, inspect.");
-  program.app.set_version_flag("--version", std::string("ssam ") + ssam::version);
+  program.app.set_version_flag("--version", version_text);
   program.app.footer(
       "Start with `ssam demo`, or with a checkpoint of Segment Anything:\n"
       "  ssam train --checkpoint sam_vit_b.pth --data manifest.json --recipe ssam --image-size 256 --out run\n"

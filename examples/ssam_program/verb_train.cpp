@@ -132,6 +132,18 @@ void check_data(const std::string& name, const Manifest& manifest, const SamConf
                with_commas(report.items[2]).c_str(), manifest.labels.size());
 }
 
+/// How often the image encoder runs in an epoch, by far the most of its work, and what --labels-together would save;
+/// "" where an image has one label only.
+std::string encodings(const TrainOptions& options, const Dataset& data) {
+  const auto labels = static_cast<Index>(data.labels().size());
+  if (labels < 2) return {};
+  const std::string once = with_commas(data.items());
+  if (options.labels_together)
+    return once + " images an epoch, each once for its " + std::to_string(labels) + " labels";
+  return with_commas(data.size()) + " images an epoch, each once for every label; with --labels-together " + once +
+         " (another order of samples, and one augmentation for all labels of an image)";
+}
+
 void print_result(const TrainArguments& arguments, const TrainResult& result) {
   if (!arguments.json) {
     std::printf("done in %s%s: best epoch %lld (by %s), loss %s, DSC %s\n%s\n", as_duration(result.seconds).c_str(),
@@ -187,6 +199,9 @@ int train(TrainArguments arguments) {
                as_decimal(100.0 * static_cast<double>(counts.trained) / static_cast<double>(counts.total)).c_str());
   std::fprintf(log, "pictures  prepared as %s, intensity %s%s\n", form_text(config.preparation).c_str(),
                to_string(config.preparation.intensity).c_str(), config.preparation.soft_masks ? ", soft masks" : "");
+  if (const std::string advice = encodings(arguments.options, data); !advice.empty()) {
+    std::fprintf(log, "encoder   %s\n", advice.c_str());
+  }
   std::fprintf(log, "text      %s\nloss      dice + focal (%s form)\ndevice    %s\n", features.source().c_str(),
                arguments.loss.c_str(), to_string(arguments.device));
   std::fflush(log);
