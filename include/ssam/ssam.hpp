@@ -121,6 +121,7 @@
 #include <ssam/data/without_medical_files.hpp>  // says what is left out, where it is used
 
 // ops
+#include <ssam/ops/cpu/provider.hpp>
 #include <ssam/ops/device_ops.hpp>
 #include <ssam/ops/ops.hpp>
 
