@@ -58,7 +58,16 @@ TextFeatures open_features(const OpenModel& model, const TextOptions& options, c
   const auto lacks = [&](const std::string& label) { return !own || !own->has(label); };
   std::optional<TextFeatures> given;
   if (!options.features.empty()) given = TextFeatures::load(options.features, dim);
-  if (!options.clip.weights.empty() && std::any_of(labels.begin(), labels.end(), lacks)) {
+  if (!options.clip.weights.empty() && std::none_of(labels.begin(), labels.end(), lacks)) {
+    if (!options.clip.pattern.empty() && options.clip.pattern != own->pattern()) {
+      throw MismatchError(ErrorText{.what = "the model was trained with another pattern of prompts",
+                                    .where = "--template",
+                                    .expected = own->pattern(),
+                                    .found = options.clip.pattern,
+                                    .advice = "leave it out"});
+    }
+    std::fprintf(stderr, "ssam: note: CLIP was not needed: the model has features of its labels\n");
+  } else if (!options.clip.weights.empty()) {
     std::vector<std::string> all = own ? own->labels() : labels;  // those that are known show that it is the same CLIP
     for (const std::string& label : labels) {
       if (std::find(all.begin(), all.end(), label) == all.end()) all.push_back(label);

@@ -145,8 +145,11 @@ nlohmann::ordered_json save_worst(const std::filesystem::path& folder, const Wor
 
 /// Images by their place in the folder of the manifest, so that runs can be compared wherever they were made.
 void name_images(Evaluation& evaluation, const Dataset& data, Split split) {
+  const std::filesystem::path& place = data.manifest().file;  // of a layout, its folder
+  const std::filesystem::path base = std::filesystem::is_directory(place) ? place / "" : place.parent_path();
   for (ImageScore& row : evaluation.scores.rows) {
-    row.image = std::filesystem::path(row.image).lexically_proximate(data.manifest().file.parent_path()).string();
+    row.image =
+        std::filesystem::path(row.image).lexically_normal().lexically_proximate(base.lexically_normal()).string();
     row.split = to_string(split);
   }
 }

@@ -104,6 +104,15 @@ TEST_CASE("layout indexed: values, palettes, VOC's folders") {
   CHECK(contains(refusal(tree.spec("indexed")), "expected classes.txt"));
 }
 
+TEST_CASE("layout indexed: a split without masks is no split that may be left out") {
+  const Tree tree;
+  tree.text("classes.txt", "background\nLiver\n");
+  tree.image("train/images/a.png");
+  tree.mask("train/masks/a.png", 1, 1);
+  tree.image("val/images/b.png");
+  CHECK(contains(refusal(tree.spec("indexed")), "there is no folder of masks"));
+}
+
 TEST_CASE("layout indexed: VOC's folders, lists and palettes") {
   const Tree tree;
   tree.text("class_names.txt", "_background_\nLiver\nFat\n");

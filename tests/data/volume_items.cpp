@@ -127,8 +127,20 @@ TEST_CASE("slices in a manifest: written, read, and what is wrong with them") {
   CHECK(test::contains(problem(R"(, "slice": 2}]})"), "the volume has no such slice: expected 0..1, found 2"));
   CHECK(test::contains(problem("}]}"), "this is a volume, not a picture"));
   CHECK(test::contains(problem(R"(, "slice": 0}]})"), "value 2"));  // in no table
+
+  // Labels that do not lie on the image's voxels: of other extents, turned, shifted; rounding does not count.
   save_nifti(folder / "segmentation-9.nii", volume(3, label));
-  CHECK(problem(R"(, "slice": 0}]})").find("value 2") != std::string::npos);
+  CHECK(test::contains(problem(R"(, "slice": 0}]})"), "expected 7 x 5 x 2 voxels as "));
+  LabelVolume moved = volume(2, [](Index i, Index, Index) { return i > 3 ? 1 : 0; });
+  moved.affine[0][3] += 1e-4;
+  save_nifti(folder / "segmentation-9.nii", moved);
+  CHECK(problem(R"(, "slice": 0}]})").empty());
+  moved.affine[2] = {0, 0, -3, 33};  // the slices in the other order
+  save_nifti(folder / "segmentation-9.nii", moved);
+  CHECK(test::contains(problem(R"(, "slice": 0}]})"), "does not lie where its image lies"));
+  moved.affine = {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};  // lost
+  save_nifti(folder / "segmentation-9.nii", moved);
+  CHECK(test::contains(problem(R"(, "slice": 0}]})"), "mm beside it"));
 }
 
 TEST_CASE("slices become pictures and masks as PNG, in a manifest that says the same") {
@@ -151,6 +163,17 @@ TEST_CASE("slices become pictures and masks as PNG, in a manifest that says the 
       CHECK(files.item_group(item) == volumes.item_group(item));
     }
   }
+  Manifest none = pictures;
+  CHECK(test::contains(test::message_of<ConfigError>([&] { export_pictures(none, folder / "none"); }), "no slices"));
+  // Volumes of one name in two folders.
+  std::filesystem::create_directories(folder / "other");
+  std::filesystem::copy_file(folder / "volume-9.nii", folder / "other/volume-9.nii");
+  Manifest two = manifest;
+  two.items.push_back(two.items[4]);
+  two.items[5].image = folder / "other/volume-9.nii";
+  const Manifest apart = export_pictures(two, folder / "apart");
+  CHECK(apart.items[5].image.filename() == "other_volume-9_axial_0001.png");
+  CHECK(std::filesystem::exists(apart.items[4].image));
   Manifest twice = manifest;
   twice.items.push_back(twice.items[0]);
   CHECK(test::contains(test::message_of<ConfigError>([&] { export_pictures(twice, folder / "twice"); }),
@@ -169,6 +192,9 @@ TEST_CASE("volumes of one label each, and a volume without its segmentation") {
   CHECK(test::contains(test::message_of<ConfigError>([&] { check_manifest(items("")); }), "two values, 0 and another"));
   const Manifest instances = items(R"(, "instances": true)");
   CHECK(check_manifest(instances).present[0][0] == 1);
+  const LabelVolume apart = volume(3, [](Index i, Index, Index k) { return i == 0 && k != 1 ? k + 1 : 0; });
+  save_nifti(folder / "segmentation-0.nii.gz", apart);  // each slice has one value, the volume two
+  CHECK(test::contains(test::message_of<ConfigError>([&] { check_manifest(items("")); }), "found 1 and 3"));
   std::filesystem::remove(folder / "segmentation-0.nii.gz");
   CHECK(test::contains(test::message_of<IoError>([&] { open_data_set("lits:" + (folder / "").string()); }),
                        "1 volumes have no"));

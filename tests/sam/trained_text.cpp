@@ -45,6 +45,20 @@ TEST_CASE("a model is asked with the features it was trained with, and with more
   CHECK(test::contains(refusal(trained, TextFeatures::hashed(12)), "expected text"));
   CHECK(test::contains(refusal(trained, TextFeatures::hashed(13)), "leave them out"));
 
+  // New labels only: nothing but encoder and pattern can be compared.
+  StateDict other = features({"Spleen"}).to_state();
+  other.metadata[TextFeatures::pattern_key] = "the {}";
+  CHECK(test::contains(refusal(trained, TextFeatures::from_state(other, "b", 12)), "another pattern of prompts"));
+  other.metadata.erase(TextFeatures::pattern_key);
+  CHECK(features_to_ask(trained, TextFeatures::from_state(other, "b", 12), 12).source() == "text and b");
+  StateDict encoded = own.to_state();
+  encoded.metadata[TextFeatures::encoder_key] = other.metadata[TextFeatures::encoder_key] = "01";
+  TrainedText by_encoder = trained;
+  by_encoder.features = TextFeatures::from_state(encoded, "text", 12);
+  CHECK(features_to_ask(by_encoder, TextFeatures::from_state(other, "b", 12), 12).has("Spleen"));
+  other.metadata[TextFeatures::encoder_key] = "02";
+  CHECK(test::contains(refusal(by_encoder, TextFeatures::from_state(other, "b", 12)), "another text encoder"));
+
   // Hashed names are not kept, nor are they mixed with others.
   const TrainedText hashed = trained_with(TextFeatures::hashed(12));
   CHECK(features_to_ask(hashed, std::nullopt, 12).is_hashed());
@@ -97,6 +111,17 @@ TEST_CASE("an adapter's folder and a checkpoint it was merged into bring the fea
   CHECK(predictor.predict({{.label = "Liver"}}).size() == 1);
   CHECK(test::contains(test::message_of<MismatchError>([&] { predictor.predict({{.label = "Gal Bladder"}}); }),
                        "did you mean 'Gall Bladder'"));
+
+  // Features that nobody kept are asked for with the first label, not before.
+  merged.metadata[text_hash_key] = "0123";
+  merged.tensors.erase("text_features.Liver");
+  merged.tensors.erase("text_features.Gall Bladder");
+  save_safetensors(folder / "without.safetensors", merged);
+  SamPredictor<> without(folder / "without.safetensors");
+  without.set_image(Image(20, 30));
+  CHECK(without.predict(SamPrompt{.points = {{3, 4}}}).masks >= 1);
+  CHECK(test::contains(test::message_of<MismatchError>([&] { without.predict({{.label = "Liver"}}); }),
+                       "other text features"));
 
   // Of another length: an adapter of another model.
   StateDict state;

@@ -85,8 +85,16 @@ TEST_CASE("an error of the making is thrown where the value is asked for, and no
 
 TEST_CASE("many threads ask while others are expected, and the end comes at any moment") {
   for (int round = 0; round < 20; ++round) {
-    detail::MadeAhead<Index> ahead([](Index key) { return key * key; });
+    std::atomic<int> made = 0;
+    detail::MadeAhead<Index> ahead([&](Index key) {
+      ++made;
+      return key * key;
+    });
     std::atomic<int> wrong = 0;
+    const std::vector<Index> first{39};
+    ahead.expect(first);
+    wait_until(made, 1);
+    CHECK(ahead.take(39) == 39 * 39);
     std::vector<std::thread> threads;
     for (Index t = 0; t < 4; ++t) {
       threads.emplace_back([&, t] {

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <optional>
 #include <ssam/core/version.hpp>
+#include <string>
 #include <string_view>
 
 namespace ssam::inline SSAM_ABI {
@@ -15,6 +17,13 @@ std::optional<Number> parse_number(std::string_view text) {
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
+}
+
+/// The shortest text that reads back as the same number; "" for NaN.
+inline std::string shortest(double value) {
+  if (std::isnan(value)) return {};
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
 }
 }  // namespace detail
 

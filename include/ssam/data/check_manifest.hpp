@@ -81,6 +81,11 @@ class ManifestChecker {
     Image image;
     if (!tried([&] { image = load_item_image(item, options_.preparation.intensity, store_, &notes); })) return;
     find_copies(item, image);
+    for (const std::string& remark : notes.remarks) {
+      if (remarks_.emplace(item.image.string(), remark).second) {
+        report_.warnings.push_back(item.image.string() + ": " + remark);
+      }
+    }
     ++report_.sizes[{image.height, image.width}];
     if (notes.bits > 8 || options_.preparation.intensity.rule != Intensity::Rule::automatic) {
       if (report_.mapped++ == 0) {
@@ -188,7 +193,8 @@ class ManifestChecker {
     const std::string both = item_text(item) + " (" + to_string(item.split) + ") is the same picture as " +
                              item_text(other) + " (" + to_string(other.split) + ")";
     std::error_code failure;
-    if (other.split != item.split && std::filesystem::equivalent(item.image, other.image, failure)) {
+    const bool same_slice = other.slice == item.slice && other.axis == item.axis;
+    if (other.split != item.split && same_slice && std::filesystem::equivalent(item.image, other.image, failure)) {
       report_.problems.push_back(both + ": remove one of them");
       return;
     }
@@ -213,7 +219,7 @@ class ManifestChecker {
   void warn() {
     const auto say = [&](const std::string& line) { report_.warnings.push_back(line); };
     if (report_.mapped > 0) {
-      say(std::to_string(report_.mapped) + " pictures are mapped to 0..255, each by its own range (" +
+      say(std::to_string(report_.mapped) + " pictures are mapped to 0..255, each by its file's own range (" +
           report_.mapped_example + ")");
     }
     if (leaks_ > 0) {
@@ -292,9 +298,10 @@ class ManifestChecker {
   const CheckOptions& options_;
   ManifestReport report_;
   VolumeStore store_;
-  std::vector<std::pair<Index, Index>> larger_;      ///< image sizes, masks that vanish there
-  std::map<std::string, const ManifestItem*> seen_;  ///< by the picture's hash
-  Index copies_ = 0, leaks_ = 0;                     ///< pictures known from their own split, from another
+  std::vector<std::pair<Index, Index>> larger_;            ///< image sizes, masks that vanish there
+  std::set<std::pair<std::string, std::string>> remarks_;  ///< on files, each once
+  std::map<std::string, const ManifestItem*> seen_;        ///< by the picture's hash
+  Index copies_ = 0, leaks_ = 0;                           ///< pictures known from their own split, from another
   Index odd_values_ = 0;
   std::string leak_, odd_value_;
 };

@@ -211,6 +211,11 @@ class FileHasher {
   /// Of a file, or of all files of a series' folder.
   static void add_bytes(ContentHash& hash, const std::filesystem::path& path) {
     std::vector<std::filesystem::path> files{path};
+    for (const auto& [end, other] : {std::pair{".hdr", ".img"}, {".img", ".hdr"}}) {  // a NIfTI pair
+      std::filesystem::path partner = path;
+      if (path.extension() == end && std::filesystem::exists(partner.replace_extension(other)))
+        files.push_back(partner);
+    }
     if (std::filesystem::is_directory(path)) {
       files.assign(std::filesystem::directory_iterator(path), std::filesystem::directory_iterator());
       std::sort(files.begin(), files.end());

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <set>
 #include <ssam/data/image.hpp>
 #include <ssam/data/load_item.hpp>
 #include <string>
@@ -10,15 +12,43 @@ namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
-/// "volume-0_axial_041": a file's name without its extensions, and the slice.
-inline std::string picture_stem(const ManifestItem& item) {
-  std::string name = item.image.filename().string();
+/// A file's name without the extensions of volumes.
+inline std::string volume_stem(const std::filesystem::path& file) {
+  std::string name = file.filename().string();
   for (const char* end : {".gz", ".nii", ".dcm", ".img", ".hdr"}) {
     if (name.ends_with(end)) name.erase(name.rfind(end));
   }
-  std::string number = std::to_string(*item.slice);
-  number.insert(0, number.size() < 4 ? 4 - number.size() : 0, '0');
-  return name + "_" + item.axis + "_" + number;
+  return name;
+}
+
+/// Names for the pictures of slices, "volume-0_axial_0041"; with the volume's folder before it where two volumes have
+/// one name. Empty for other items. Throws ConfigError where that does not tell them apart.
+inline std::vector<std::string> picture_names(const Manifest& manifest) {
+  std::map<std::string, std::set<std::filesystem::path>> files;
+  for (const ManifestItem& item : manifest.items) {
+    if (item.slice) files[volume_stem(item.image)].insert(item.image);
+  }
+  std::vector<std::string> names;
+  std::set<std::string> taken;
+  for (const ManifestItem& item : manifest.items) {
+    names.emplace_back();
+    if (!item.slice) continue;
+    std::string number = std::to_string(*item.slice), name = volume_stem(item.image);
+    if (files[name].size() > 1) name = item.image.parent_path().filename().string() + "_" + name;
+    number.insert(0, number.size() < 4 ? 4 - number.size() : 0, '0');
+    names.back() = name + "_" + item.axis + "_" + number;
+    if (taken.insert(names.back()).second) continue;
+    throw ConfigError(ErrorText{.what = "two slices would be written to one file",
+                                .where = names.back() + ".png",
+                                .found = item_text(item),
+                                .advice = "give the volumes, or their folders, different names"});
+  }
+  if (taken.empty()) {
+    throw ConfigError(ErrorText{.what = "the data set has no slices of volumes to write as pictures",
+                                .where = manifest.file.string(),
+                                .advice = "its pictures are files already"});
+  }
+  return names;
 }
 
 }  // namespace detail
@@ -30,32 +60,25 @@ inline std::string picture_stem(const ManifestItem& item) {
 /// name.
 inline Manifest export_pictures(Manifest manifest, const std::filesystem::path& folder, const Intensity& intensity = {},
                                 const std::function<void(Index, Index)>& progress = nullptr) {
+  const std::vector<std::string> stems = detail::picture_names(manifest);
   std::error_code failure;
   std::filesystem::create_directories(folder, failure);
   if (failure) {
     throw IoError(ErrorText{.what = "cannot make the folder", .where = folder.string(), .found = failure.message()});
   }
-  std::set<std::string> names;
   VolumeStore store;
-  Index done = 0;
-  for (ManifestItem& item : manifest.items) {
-    ++done;
-    if (progress) progress(done, static_cast<Index>(manifest.items.size()));
+  for (std::size_t i = 0; i < manifest.items.size(); ++i) {
+    ManifestItem& item = manifest.items[i];
+    const std::string& stem = stems[i];
+    if (progress) progress(static_cast<Index>(i + 1), static_cast<Index>(manifest.items.size()));
     if (!item.slice) continue;
-    const std::string stem = detail::picture_stem(item);
-    if (!names.insert(stem).second) {
-      throw ConfigError(ErrorText{.what = "two slices would be written to one file",
-                                  .where = (folder / (stem + ".png")).string(),
-                                  .found = item_text(item),
-                                  .advice = "give the volumes different names"});
-    }
     const Image image = load_item_image(item, intensity, store);
     save_png(folder / (stem + ".png"), image);
     const auto write_mask = [&](std::filesystem::path& file, const StoredMask& mask, const std::string& name) {
       save_png(folder / (name + ".png"), mask.values);
       file = folder / (name + ".png");
     };
-    // Read once more as a data set reads them: what does not lie on its picture is refused here.
+    // As a data set reads them: what it would refuse is refused here.
     load_label_masks(manifest, item, {image.height, image.width}, 1, nullptr, store);
     if (manifest.coding == MaskCoding::values) {
       write_mask(item.mask, detail::index_mask(item, store), stem + "_mask");

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -49,13 +48,6 @@ inline constexpr std::array<NamedWindow, 6> named_windows{{{"abdomen", -160, 240
                                                            {"brain", 0, 80}}};
 
 namespace detail {
-
-/// The shortest text that reads back as the same number.
-inline std::string shortest(double value) {
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-  return {text.data(), end};
-}
 
 /// "FIRST,SECOND"; false for anything else.
 inline bool read_pair(std::string_view text, double& first, double& second) {

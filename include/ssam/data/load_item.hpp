@@ -12,7 +12,8 @@ inline Image load_item_image(const ManifestItem& item, const Intensity& intensit
                              ImageNotes* notes = nullptr) {
   if (!item.slice) return load_picture(item.image, {.intensity = intensity}, notes);
   const auto shown = store.volume(item.image, intensity);
-  if (notes != nullptr) *notes = {.bits = 16, .range = shown->range, .remarks = shown->volume.notes};
+  const bool as_it_is = shown->range.low == 0 && shown->range.high == 255;
+  if (notes != nullptr) *notes = {.bits = as_it_is ? 8 : 16, .range = shown->range, .remarks = shown->volume.notes};
   const SlicePlane plane = slice_plane(shown->volume, item.axis);
   return slice_image(shown->volume, plane, *item.slice, shown->range);
 }

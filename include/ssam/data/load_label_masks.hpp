@@ -177,8 +177,8 @@ namespace detail {
 inline std::optional<StoredMask> slice_of_labels(const ManifestItem& item, const std::filesystem::path& path,
                                                  VolumeStore& store) {
   if (!item.slice || file_kind(path) == FileKind::picture) return std::nullopt;
-  const auto labels = store.labels(path);
-  return StoredMask{slice_mask(*labels, slice_plane(*labels, item.axis), *item.slice), 1};
+  const LabelVolume& labels = store.labels(path, item.image)->volume;
+  return StoredMask{slice_mask(labels, slice_plane(labels, item.axis), *item.slice), 1};
 }
 
 inline StoredMask index_mask(const ManifestItem& item, VolumeStore& store) {
@@ -191,16 +191,17 @@ inline StoredMask binary_mask(const ManifestItem& item, const std::filesystem::p
                               VolumeStore& store) {
   auto slice = slice_of_labels(item, path, store);
   if (!slice) return load_binary_mask(path, instances);
-  std::uint8_t value = 0;
-  for (const std::uint8_t found : slice->values.values) {
-    if (found != 0 && value != 0 && found != value && !instances) {
+  std::size_t value = 0;  // of the whole volume: each slice may hold one of several
+  const std::array<bool, 256>& values = store.labels(path, item.image)->values;
+  for (std::size_t found = 1; found < values.size() && !instances; ++found) {
+    if (values[found] && value != 0) {
       throw FormatError(ErrorText{.what = "a volume of one label has two values, 0 and another",
                                   .where = path.string(),
                                   .found = std::to_string(value) + " and " + std::to_string(found),
                                   .advice = "where each value is an object of its own, the manifest says "
                                             "\"instances\": true; where each is a class, name them in \"values\""});
     }
-    if (found != 0) value = found;
+    if (values[found]) value = found;
   }
   return *std::move(slice);
 }

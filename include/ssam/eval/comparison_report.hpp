@@ -71,8 +71,8 @@ inline std::string comparison_verdict(const Comparison& comparison) {
                                          : detail::better_run(all, comparison.metric) + " is better in mean " + key;
   text += " (B less A " + detail::signed_digits(all.difference);
   if (all.interval) {
-    text +=
-        ", " + detail::exact(100 * comparison.options.confidence) + " % interval " + detail::ends_text(*all.interval);
+    text += ", " + detail::shortest(100 * comparison.options.confidence) + " % interval " +
+            detail::ends_text(*all.interval);
   }
   const int speaking = detail::speaking(all, all.t_test->p, all.wilcoxon->p);
   text += ") on " + images + ", " +
@@ -97,7 +97,7 @@ inline std::vector<std::string> comparison_methods(const Comparison& comparison)
       metric_definition(comparison.metric, comparison.measures) + ".",
       std::string("Images: ") + (comparison.cases == Cases::all ? "all" : "those that have the label") +
           ", left out where the metric is not defined in both runs. Differences are B less A.",
-      detail::exact(100 * comparison.options.confidence) +
+      detail::shortest(100 * comparison.options.confidence) +
           " % interval of the mean difference: percentile bootstrap, " + std::to_string(comparison.options.resamples) +
           " resamples of " + (comparison.grouped ? "groups, drawn whole." : "images."),
       "Tests: two-sided; paired t; Wilcoxon signed-rank without ties, its p exact, or normal with the variance",

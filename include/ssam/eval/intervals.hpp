@@ -30,7 +30,7 @@ struct ScoreIntervals {
 
   /// How the intervals came about: "95 % bootstrap intervals: ...".
   std::string definition() const {
-    return detail::exact(100 * options.confidence) + " % intervals of the mean: percentile bootstrap, " +
+    return detail::shortest(100 * options.confidence) + " % intervals of the mean: percentile bootstrap, " +
            std::to_string(options.resamples) + " resamples of the " + std::to_string(units) +
            (grouped ? " groups, drawn whole" : " images");
   }

@@ -4,7 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
-#include <ssam/core/version.hpp>
+#include <ssam/core/decimal.hpp>
 #include <string>
 
 namespace ssam::inline SSAM_ABI {
@@ -60,26 +60,12 @@ inline bool is_measured(Metric metric, const Measures& measures) {
   return metric < Metric::hd || measures.unit.has_value();
 }
 
-namespace detail {
-
-/// The shortest text that reads back as the same number; "" for NaN.
-inline std::string exact(double value) {
-  if (std::isnan(value)) return {};
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof text, value).ptr};
-}
-
-/// A number of pixels in digits: exact() has 1e+05 for 100000.
-inline std::string whole(double pixels) { return std::to_string(static_cast<long long>(pixels)); }
-
-}  // namespace detail
-
 /// The metric's name with its unit, and an NSD's tolerance, as columns and keys have it: "iou", "hd95_mm", "nsd_2px"
 /// (at a tolerance of 2 pixels).
 inline std::string metric_key(Metric metric, const Measures& measures) {
   const std::string name = to_string(metric);
   if (!measures.unit || metric < Metric::hd || metric == Metric::centerline_dice) return name;
-  return name + "_" + (metric == Metric::nsd ? detail::exact(measures.tolerance) : "") + to_string(*measures.unit);
+  return name + "_" + (metric == Metric::nsd ? detail::shortest(measures.tolerance) : "") + to_string(*measures.unit);
 }
 
 /// What the figure is, exactly: said beside it, because papers and programs differ. Each metric is one of an image and
@@ -103,7 +89,7 @@ inline std::string metric_definition(Metric metric, const Measures& measures) {
     case Metric::hd95:
       return "HD95 = as HD, of the 95th percentiles (linearly interpolated), in " + unit;
     case Metric::nsd:
-      return "NSD = part of both boundaries' pixels within " + detail::exact(measures.tolerance) + " " + unit +
+      return "NSD = part of both boundaries' pixels within " + detail::shortest(measures.tolerance) + " " + unit +
              " of the other; both empty 1, one empty 0";
     case Metric::centerline_dice:
       return "clDice = harmonic mean of the parts of each mask's centre line inside the other; both empty 1, one 0";

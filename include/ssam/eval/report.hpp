@@ -81,7 +81,7 @@ class Report {
       const std::string unit = to_string(*measures_.unit);
       columns = {{"HD " + unit, Metric::hd, Cases::all},
                  {"HD95 " + unit, Metric::hd95, Cases::all},
-                 {"NSD " + detail::exact(measures_.tolerance) + unit, Metric::nsd, Cases::all},
+                 {"NSD " + detail::shortest(measures_.tolerance) + unit, Metric::nsd, Cases::all},
                  {"non-blank", Metric::nsd, Cases::nonblank}};
     }
     if (measures_.centerlines) {

@@ -60,7 +60,7 @@ inline std::string scores_csv(const Scores& scores) {
     for (const Metric metric : all_metrics) {
       if (!is_measured(metric, scores.measures)) continue;
       const std::optional<double> value = row.score.value(metric);
-      cells.push_back(value ? detail::exact(*value) : "");
+      cells.push_back(value ? detail::shortest(*value) : "");
     }
     text += joined(cells);
   }

@@ -34,7 +34,7 @@ class SamPredictor {
 
   /// Opens a checkpoint: backbone, configuration and preparation of pictures are found by themselves. An adapter is
   /// loaded and merged; labels are asked for with the text features that it, or the checkpoint, was trained with.
-  /// Throws as open_sam_checkpoint, load_weights, load_adapter and features_to_ask.
+  /// Throws as open_sam_checkpoint, load_weights, load_adapter.
   explicit SamPredictor(const std::filesystem::path& checkpoint, const PredictorOptions& options = {})
       : SamPredictor(nullptr, std::make_shared<Context<Device>>(options.threads)) {
     std::optional<AdapterInfo> info;
@@ -48,7 +48,8 @@ class SamPredictor {
       opened.text = load_adapter(*model, options.adapter).trained_text();
       merge(*context_, *model);
     }
-    features_ = features_to_ask(opened.text, options.features, opened.config.text_dim);
+    trained_ = std::move(opened.text);
+    features_ = options.features;
     take_model(std::move(model));
   }
 
@@ -196,7 +197,6 @@ class SamPredictor {
 
   void take_model(std::shared_ptr<const Model> model) {
     model_ = std::move(model);
-    if (!features_) features_ = TextFeatures::hashed(model_->text_dim());
     const Index grid = config().grid();
     embedding_ = Tensor<Scalar, Device>({1, grid, grid, config().out_channels});
   }
@@ -250,7 +250,9 @@ class SamPredictor {
                                           "layer (SAM itself knows no text)",
                                   .advice = "use a trained adapter, or a checkpoint that one was merged into"});
     }
-    const std::vector<float> feature = features_->at(prompt.label);
+    // Not before: a model whose features nobody has answers to points all the same.
+    if (!asked_) asked_ = features_to_ask(trained_, features_, model_->text_dim());
+    const std::vector<float> feature = asked_->at(prompt.label);
     if (static_cast<Index>(feature.size()) != model_->text_dim()) {
       throw MismatchError(ErrorText{.what = "the text features do not fit the model",
                                     .expected = std::to_string(model_->text_dim()) + " values",
@@ -288,7 +290,9 @@ class SamPredictor {
 
   std::shared_ptr<Context<Device>> context_;
   std::shared_ptr<const Model> model_;
-  std::optional<TextFeatures> features_;
+  TrainedText trained_;                        ///< of the text affine layer; nothing where nobody recorded it
+  std::optional<TextFeatures> features_;       ///< those given
+  mutable std::optional<TextFeatures> asked_;  ///< those that labels are asked with
   bool has_text_affine_ = false;
   Tensor<Scalar, Device> embedding_;  // [1, h, w, C]
   ImageSize original_;

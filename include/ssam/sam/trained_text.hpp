@@ -4,6 +4,7 @@
 #include <optional>
 #include <ssam/text/features.hpp>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace ssam::inline SSAM_ABI {
@@ -49,8 +50,10 @@ inline std::optional<TextFeatures> take_features(StateDict& state, const std::st
 /// text encoder agree far better than the tolerance.
 inline void require_same_features(const TextFeatures& trained, const TextFeatures& given) {
   constexpr double tolerance = 1e-3;
+  bool compared = false;
   for (const std::string& label : trained.labels()) {
     if (!given.has(label)) continue;
+    compared = true;
     const std::vector<float> ours = trained.at(label), theirs = given.at(label);
     double difference = 0, norm = 0;
     for (std::size_t i = 0; i < ours.size(); ++i) {
@@ -64,6 +67,18 @@ inline void require_same_features(const TextFeatures& trained, const TextFeature
         .expected = "those of " + trained.source(),
         .found = "vectors that differ by " + std::to_string(std::sqrt(difference / norm)) + " of their length",
         .advice = "leave them out: the model brings its own"});
+  }
+  if (compared) return;
+  // Nothing but what they say of themselves can show that both are of one encoder and one pattern of prompts.
+  for (const auto& [what, ours, theirs] : {std::tuple{"text encoder", trained.encoder(), given.encoder()},
+                                           {"pattern of prompts", trained.pattern(), given.pattern()}}) {
+    if (ours.empty() || theirs.empty() || ours == theirs) continue;
+    throw MismatchError(ErrorText{.what = std::string("the model was trained with features of another ") + what,
+                                  .where = given.source(),
+                                  .expected = ours,
+                                  .found = theirs,
+                                  .advice = "make them with the one that it was trained with; where it is the same one "
+                                            "in another file, let a label that it was trained on be among them"});
   }
 }
 

@@ -107,6 +107,8 @@ class TextFeatures {
   TextFeatures with(const TextFeatures& others) const {
     TextFeatures all = *this;
     all.vectors_.insert(others.vectors_.begin(), others.vectors_.end());
+    const bool more = all.vectors_.size() > vectors_.size();
+    if (more && others.source_ != source_) all.source_ += " and " + others.source_;
     return all;
   }
 

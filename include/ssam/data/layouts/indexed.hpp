@@ -101,7 +101,12 @@ inline Manifest load_indexed(const std::filesystem::path& folder) {
   for (const detail::SplitFolder& part : detail::split_folders(folder, "images")) {
     const detail::FilePath images = detail::first_there(part.folder, {"images", "JPEGImages"});
     const detail::FilePath masks = detail::first_there(part.folder, {"masks", "SegmentationClass"});
-    if (images.empty() || masks.empty()) break;
+    if (images.empty() || masks.empty()) {
+      throw IoError(ErrorText{.what = images.empty() ? "there is no folder of images" : "there is no folder of masks",
+                              .where = part.folder.string(),
+                              .expected = "images/a.png and masks/a.png, or JPEGImages and SegmentationClass",
+                              .advice = "check the path"});
+    }
     auto image_of = detail::by_stem(detail::pictures_below(images), images);
     const auto mask_of = detail::by_stem(detail::pictures_below(masks), masks);
     for (auto image = image_of.begin(); !lists.empty() && image != image_of.end();) {
