@@ -46,6 +46,15 @@ void warn_of(const ManifestReport& report) {
   for (const std::string& line : report.warnings) std::fprintf(stderr, "ssam: warning: %s\n", line.c_str());
 }
 
+void warn_of_unknown_labels(const OpenModel& model, const std::vector<std::string>& labels) {
+  for (const std::string& label : labels) {
+    const std::vector<std::string>& trained = model.text.labels;
+    if (trained.empty() || std::find(trained.begin(), trained.end(), label) != trained.end()) continue;
+    std::fprintf(stderr, "ssam: warning: the model was not trained on '%s'; %s\n", label.c_str(),
+                 suggest_name(label, trained).c_str());
+  }
+}
+
 TextFeatures open_features(const OpenModel& model, const TextOptions& options, const std::vector<std::string>& labels,
                            int threads) {
   if (!model.has_text_affine) {
@@ -55,19 +64,9 @@ TextFeatures open_features(const OpenModel& model, const TextOptions& options, c
   }
   const Index dim = model.config.text_dim;
   const std::optional<TextFeatures>& own = model.text.features;
-  const auto lacks = [&](const std::string& label) { return !own || !own->has(label); };
   std::optional<TextFeatures> given;
   if (!options.features.empty()) given = TextFeatures::load(options.features, dim);
-  if (!options.clip.weights.empty() && std::none_of(labels.begin(), labels.end(), lacks)) {
-    if (!options.clip.pattern.empty() && options.clip.pattern != own->pattern()) {
-      throw MismatchError(ErrorText{.what = "the model was trained with another pattern of prompts",
-                                    .where = "--template",
-                                    .expected = own->pattern(),
-                                    .found = options.clip.pattern,
-                                    .advice = "leave it out"});
-    }
-    std::fprintf(stderr, "ssam: note: CLIP was not needed: the model has features of its labels\n");
-  } else if (!options.clip.weights.empty()) {
+  if (!options.clip.weights.empty()) {
     std::vector<std::string> all = own ? own->labels() : labels;  // those that are known show that it is the same CLIP
     for (const std::string& label : labels) {
       if (std::find(all.begin(), all.end(), label) == all.end()) all.push_back(label);

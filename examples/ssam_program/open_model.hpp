@@ -37,6 +37,9 @@ Image open_picture(const std::filesystem::path& file, const PictureOptions& opti
 /// Says on stderr what a check of a data set found worth knowing.
 void warn_of(const ManifestReport& report);
 
+/// Says on stderr which of `labels` the model was not trained on.
+void warn_of_unknown_labels(const OpenModel& model, const std::vector<std::string>& labels);
+
 /// The text features to ask a model for `labels` with: its own, for others what the options name. Throws as
 /// features_to_ask, MismatchError for a label that nobody has a feature for, ConfigError when it has no TAL that was
 /// ever trained.

@@ -26,7 +26,6 @@ struct SegmentOptions {
 SamPrompt read_geometry(const SegmentOptions& options);
 /// What can be refused about labels and files before any work is done.
 void check_paths(const SegmentOptions& options);
-void warn_of_unknown_labels(const OpenModel& model, const std::vector<std::string>& labels);
 
 /// Whether a file of this name is a volume: .nii, .nii.gz.
 bool names_volume(const std::filesystem::path& path);

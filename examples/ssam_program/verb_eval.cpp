@@ -189,6 +189,7 @@ int eval(const EvalOptions& options) {
   const Split split = choose_split(manifest, options.split);
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   if (!options.unseen_labels) check_labels(manifest, model.text.labels);
+  warn_of_unknown_labels(model, manifest.labels);
   const TextFeatures features = open_features(model, options.text, manifest.labels, options.threads);
   Progress checking("checking the data set");
   warn_of(check_manifest(manifest, {.split = split, .preparation = model.config.preparation, .training = false},
@@ -245,7 +246,8 @@ void add_eval(Program& program) {
   auto* out = verb->add_option("--out", options->out,
                                "A folder for scores.csv, report.json and worst/*.png: what ssam compare takes")
                   ->type_name("DIR");
-  add_whole(*verb, "--worst", options->worst, "With --out: how many of the worst answers are drawn", 0, 1000)
+  add_whole(*verb, "--worst", options->worst,
+            "With --out: how many of the worst answers to labels that are there are drawn", 0, 1000)
       ->needs(out);
   auto* distances = verb->add_flag("--distances", options->distances, "Measure HD, HD95 and NSD too");
   add_real(*verb, "--tolerance", options->tolerance,

@@ -169,15 +169,6 @@ HostTensor all_logits(const std::vector<Answer>& answers, const ImageSize& size)
 
 }  // namespace
 
-void warn_of_unknown_labels(const OpenModel& model, const std::vector<std::string>& labels) {
-  for (const std::string& label : labels) {
-    const std::vector<std::string>& trained = model.text.labels;
-    if (trained.empty() || std::find(trained.begin(), trained.end(), label) != trained.end()) continue;
-    std::fprintf(stderr, "ssam: warning: the model was not trained on '%s'; %s\n", label.c_str(),
-                 suggest_name(label, trained).c_str());
-  }
-}
-
 void check_paths(const SegmentOptions& options) {
   for (const std::string& label : options.labels) {
     if (std::count(options.labels.begin(), options.labels.end(), label) > 1) {

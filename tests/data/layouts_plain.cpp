@@ -72,7 +72,9 @@ TEST_CASE("layout folders: splits are folders, what is wrong with masks is said"
 
 TEST_CASE("layout indexed: values, palettes, VOC's folders") {
   const Tree tree;
-  tree.text("classes.txt", "background\n Liver\r\nFat\n\n");
+  tree.text("classes.txt",
+            "\xef\xbb\xbf"
+            "background\n Liver\r\nFat\n\n");
   tree.image("train/images/s/a.png");
   tree.mask("train/masks/s/a.png", 1, 1);
   tree.image("test/images/b.png");
@@ -283,4 +285,44 @@ TEST_CASE("layout labelme: what is refused") {
   CHECK(contains(with(labelme("a.png", shape("L", "polygon", "[[0, 0], [4, 0], [4, 4]]"))), "found 40 x 50"));
   tree.text("b.json", labelme("a.png", shape("L", "polygon", "[[0, 0], [4, 0], [4, 4]]")));
   CHECK(contains(refusal(tree.spec("labelme")), "annotated twice"));
+}
+
+TEST_CASE("what lies about in a data set's folders is not passed over in silence") {
+  const auto folders = [](const Tree& tree) {
+    tree.image("images/a.png");
+    tree.mask("masks/Liver/a.png", 1, 1);
+  };
+  const auto said = [](const Tree& tree) { return refusal(tree.spec("folders")); };
+  {  // links that lead nowhere: a mask, a label
+    const Tree mask, label;
+    folders(mask);
+    std::filesystem::create_symlink("nowhere.png", mask / "masks/Liver/b.png");
+    CHECK(contains(said(mask), "a link leads nowhere"));
+    folders(label);
+    std::filesystem::create_symlink("nowhere", label / "masks/Kidney");
+    CHECK(contains(said(label), "a link leads nowhere"));
+  }
+  {  // a link that leads back
+    const Tree tree;
+    folders(tree);
+    std::filesystem::create_directory_symlink("../images", tree / "images/loop");
+    CHECK(contains(said(tree), "two ways lead to one folder"));
+  }
+  {  // a mask in a format that is not read
+    const Tree tree;
+    folders(tree);
+    tree.text("masks/Liver/b.nii.gz", "volume");
+    CHECK(contains(said(tree), "a picture in a format that is not read"));
+  }
+  {  // folders that are no splits beside some that are
+    const Tree tree;
+    tree.image("Train/images/a.png");
+    tree.mask("Train/masks/Liver/a.png", 1, 1);
+    CHECK(open_data_set(tree.spec("folders")).items[0].split == Split::train);
+    tree.image("val_new/images/b.png");
+    CHECK(contains(said(tree), "val_new"));
+    std::filesystem::remove_all(tree / "val_new");
+    tree.image("images/c.png");
+    CHECK(contains(said(tree), "belong to no split"));
+  }
 }

@@ -229,6 +229,13 @@ TEST_CASE("I1 BMP: reads, and is refused when rows are missing") {
   for (std::size_t length = 0; length < bmp.size(); ++length) {
     CHECK(refusal(Bytes(bmp.begin(), bmp.begin() + static_cast<std::ptrdiff_t>(length))) != "");
   }
+  Bytes grey;
+  cv::imencode(".bmp", cv::Mat(3, 5, CV_8UC1, cv::Scalar(200)), grey);
+  CHECK(loaded(grey).rgb[0] == 200);
+  grey[46] = 201;  // colours of the table
+  CHECK(loaded(grey).rgb[0] == 200);
+  grey[46] = 200;
+  CHECK(refusal(grey).find("its table does not have") != std::string::npos);
   Bytes huge = bmp;
   huge[25] = 0x80;  // height -2^31 + 3
   CHECK(refusal(huge) != "");

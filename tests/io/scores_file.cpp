@@ -75,6 +75,9 @@ TEST_CASE("numbers of pixels stand in digits, however round") {
   scores.rows.push_back({"a.png", "", "", "Liver", {{100000, 1000000, 2e15}}});
   CHECK(scores_csv(scores).find("a.png,,,Liver,0,0,100000,1000000,2000000000000000,") != std::string::npos);
   CHECK(parse_scores(scores_csv(scores), "x.csv") == scores);
+  std::string cut = scores_csv(scores);
+  cut.pop_back();
+  CHECK(test::contains(refused(cut), "ends in the middle of a line"));
 }
 
 TEST_CASE("scores come back from CSV to the last bit, whatever was measured") {

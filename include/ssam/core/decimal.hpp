@@ -19,6 +19,9 @@ std::optional<Number> parse_number(std::string_view text) {
   return value;
 }
 
+/// A whole number in digits: shortest() has 1e+05 for 100000.
+inline std::string whole(double value) { return std::to_string(static_cast<long long>(value)); }
+
 /// The shortest text that reads back as the same number; "" for NaN.
 inline std::string shortest(double value) {
   if (std::isnan(value)) return {};

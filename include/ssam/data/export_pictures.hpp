@@ -21,6 +21,24 @@ inline std::string volume_stem(const std::filesystem::path& file) {
   return name;
 }
 
+/// Removes what was written, unless it is to be kept.
+class WrittenFiles {
+ public:
+  explicit WrittenFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  WrittenFiles(const WrittenFiles&) = delete;
+  WrittenFiles& operator=(const WrittenFiles&) = delete;
+  ~WrittenFiles() {
+    std::error_code failure;
+    for (const std::string& name : names_) std::filesystem::remove(folder_ / name, failure);
+  }
+  void add(const std::string& name) { names_.push_back(name); }
+  void keep() { names_.clear(); }
+
+ private:
+  std::filesystem::path folder_;
+  std::vector<std::string> names_;
+};
+
 /// Names for the pictures of slices, "volume-0_axial_0041"; with the volume's folder before it where two volumes have
 /// one name. Empty for other items. Throws ConfigError where that does not tell them apart.
 inline std::vector<std::string> picture_names(const Manifest& manifest) {
@@ -56,8 +74,8 @@ inline std::vector<std::string> picture_names(const Manifest& manifest) {
 /// Writes the slices of volumes among the items of `manifest` as PNG into `folder` (made if need be): pictures of 8
 /// bits by `intensity` and the masks on them, so that training reads each in a moment. Returns the manifest with those
 /// files in the place of the volumes; other items stay as they are. `progress(done, items)` is called for each item.
-/// Throws as load_item_image and load_label_masks, IoError, ConfigError for two slices whose pictures would have one
-/// name.
+/// Throws, leaving no picture behind, as load_item_image and load_label_masks, IoError, ConfigError for two slices
+/// whose pictures would have one name.
 inline Manifest export_pictures(Manifest manifest, const std::filesystem::path& folder, const Intensity& intensity = {},
                                 const std::function<void(Index, Index)>& progress = nullptr) {
   const std::vector<std::string> stems = detail::picture_names(manifest);
@@ -66,6 +84,7 @@ inline Manifest export_pictures(Manifest manifest, const std::filesystem::path& 
   if (failure) {
     throw IoError(ErrorText{.what = "cannot make the folder", .where = folder.string(), .found = failure.message()});
   }
+  detail::WrittenFiles files(folder);
   VolumeStore store;
   for (std::size_t i = 0; i < manifest.items.size(); ++i) {
     ManifestItem& item = manifest.items[i];
@@ -73,8 +92,10 @@ inline Manifest export_pictures(Manifest manifest, const std::filesystem::path& 
     if (progress) progress(static_cast<Index>(i + 1), static_cast<Index>(manifest.items.size()));
     if (!item.slice) continue;
     const Image image = load_item_image(item, intensity, store);
+    files.add(stem + ".png");
     save_png(folder / (stem + ".png"), image);
     const auto write_mask = [&](std::filesystem::path& file, const StoredMask& mask, const std::string& name) {
+      files.add(name + ".png");
       save_png(folder / (name + ".png"), mask.values);
       file = folder / (name + ".png");
     };
@@ -93,6 +114,7 @@ inline Manifest export_pictures(Manifest manifest, const std::filesystem::path& 
     item.slice = std::nullopt;
     item.axis = "auto";
   }
+  files.keep();
   return manifest;
 }
 

@@ -227,6 +227,12 @@ inline ImageHeader inspect_bmp(const HeaderReader& file) {
       const std::size_t entry = 14 + info + 4 * i;
       if (file.u8(entry) != i || file.u8(entry + 1) != i || file.u8(entry + 2) != i) header.palette = true;
     }
+    for (Index y = 0; y < header.height; ++y) {
+      const auto row = file.take(pixels + static_cast<std::size_t>(y * stride), static_cast<std::size_t>(header.width));
+      for (const std::uint8_t index : row) {  // decoders show it black
+        if (index >= colours) file.fail("a pixel of a colour that its table does not have", pixels, "export it again");
+      }
+    }
   }
   return header;
 }

@@ -189,7 +189,7 @@ inline Volume load_nifti(const std::filesystem::path& path, const NiftiOptions& 
     throw ConfigError(ErrorText{.what = "the file holds " + std::to_string(all) + " volumes (a fourth axis)",
                                 .where = where,
                                 .expected = "the number of one, 0.." + std::to_string(all - 1),
-                                .advice = "choose one"});
+                                .advice = "choose one; in a data set, write each into a file of its own"});
   }
   const Index chosen = options.volume.value_or(0);
   if (chosen < 0 || chosen >= all) {

@@ -77,10 +77,16 @@ namespace detail {
 /// Reads what scores_csv() writes, and checks that it is consistent.
 class ScoresReader {
  public:
-  ScoresReader(std::string_view text, const std::string& where) : where_(where), rows_(parse_csv(text, where)) {}
+  ScoresReader(std::string_view text, const std::string& where)
+      : where_(where), whole_(text.empty() || text.ends_with('\n')), rows_(parse_csv(text, where)) {}
 
   Scores read() {
     if (rows_.empty()) fail("the file of scores is empty", "a line of column names", "");
+    if (!whole_) {  // its last number could be half of one
+      throw FormatError(ErrorText{.what = "the file of scores ends in the middle of a line",
+                                  .where = where_,
+                                  .advice = "use a whole copy of it, or evaluate again"});
+    }
     read_header();
     if (rows_.size() == 1) fail("the file has no scores", "a line per image and label", "");
     Scores scores{.measures = measures_};
@@ -203,12 +209,13 @@ class ScoresReader {
       const std::optional<double> computed = score.value(metric);
       if (!computed || std::abs(*computed - *value) <= 1e-9) continue;
       --column_;
-      fail("a metric contradicts the numbers of pixels", exact(*computed), shown());
+      fail("a metric contradicts the numbers of pixels", shortest(*computed), shown());
     }
     return row;
   }
 
   const std::string& where_;
+  bool whole_;
   std::vector<CsvRow> rows_;
   std::size_t row_ = 0, column_ = 0;
   Measures measures_;

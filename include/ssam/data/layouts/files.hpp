@@ -27,17 +27,38 @@ inline std::string extension_of(const FilePath& file) {
   return extension;
 }
 
-/// All files below a folder, sorted; those whose names begin with a dot are nobody's data. Throws IoError.
+/// Refuses a link that leads nowhere: what it stands for would be missed without a word. Throws IoError.
+inline void require_target(const std::filesystem::directory_entry& entry) {
+  std::error_code failure;
+  if (!entry.is_symlink(failure) || entry.exists(failure)) return;
+  throw IoError(ErrorText{.what = "a link leads nowhere",
+                          .where = entry.path().string(),
+                          .found = std::filesystem::read_symlink(entry.path(), failure).string(),
+                          .advice = "bring back what it names, or remove it"});
+}
+
+/// All files below a folder, sorted; those whose names begin with a dot are nobody's data. Throws IoError, also for
+/// links that lead nowhere, and for two ways to one folder, whose files would be there twice.
 inline std::vector<FilePath> files_below(const FilePath& folder) {
   std::vector<FilePath> files;
   std::error_code failure;
+  std::map<FilePath, FilePath> folders{{std::filesystem::weakly_canonical(folder, failure), folder}};
   const auto options = std::filesystem::directory_options::follow_directory_symlink;
   for (auto entry = std::filesystem::recursive_directory_iterator(folder, options, failure);
        !failure && entry != std::filesystem::recursive_directory_iterator(); entry.increment(failure)) {
     const bool hidden = entry->path().filename().string().starts_with(".");
-    std::error_code broken;  // a link that leads nowhere is no file
+    std::error_code broken;
     if (hidden && entry->is_directory(broken)) entry.disable_recursion_pending();
-    if (!hidden && entry->is_regular_file(broken)) files.push_back(entry->path());
+    if (hidden) continue;
+    require_target(*entry);
+    if (entry->is_regular_file(broken)) files.push_back(entry->path());
+    if (!entry->is_directory(broken)) continue;
+    const auto [known, added] = folders.emplace(std::filesystem::canonical(entry->path(), broken), entry->path());
+    if (added) continue;
+    throw IoError(ErrorText{.what = "two ways lead to one folder",
+                            .where = entry->path().string(),
+                            .found = known->second.string(),
+                            .advice = "remove the link: its files would be there twice"});
   }
   if (failure) {
     throw IoError(ErrorText{.what = "cannot list the folder",
@@ -53,12 +74,14 @@ inline std::vector<FilePath> files_below(const FilePath& folder) {
 /// left out unnoticed.
 inline std::vector<FilePath> pictures_below(const FilePath& folder) {
   static const std::set<std::string> readable{".png", ".jpg", ".jpeg", ".bmp"};
-  static const std::set<std::string> pictures{".tif", ".tiff", ".gif", ".webp", ".jp2", ".ppm", ".pgm", ".npy", ".npz"};
+  static const std::set<std::string> pictures{".tif", ".tiff", ".gif", ".webp", ".jp2",  ".ppm", ".pgm", ".npy",
+                                              ".npz", ".nii",  ".dcm", ".mha",  ".nrrd", ".svg", ".psd", ".heic"};
   std::vector<FilePath> found;
   for (const FilePath& file : files_below(folder)) {
     const std::string extension = extension_of(file);
     if (readable.count(extension) > 0) found.push_back(file);
-    if (pictures.count(extension) == 0) continue;
+    const bool packed = extension == ".gz" && extension_of(file.stem()) == ".nii";
+    if (pictures.count(extension) == 0 && !packed) continue;
     throw FormatError(ErrorText{.what = "a picture in a format that is not read",
                                 .where = file.string(),
                                 .expected = "PNG, JPEG or BMP",
@@ -74,8 +97,10 @@ inline int number_in(const std::string& name) {
   return start == std::string::npos ? -1 : std::atoi(name.c_str() + start);
 }
 
-/// What a folder's name says that its pictures are for.
-inline std::optional<Split> split_named(const std::string& name) {
+/// What a folder's `name`, in small or capital letters, says that its pictures are for.
+inline std::optional<Split> split_named(std::string name) {
+  std::transform(name.begin(), name.end(), name.begin(),
+                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
   if (name == "train" || name == "training") return Split::train;
   if (name == "val" || name == "valid" || name == "validation") return Split::val;
   if (name == "test" || name == "testing") return Split::test;
@@ -154,10 +179,19 @@ inline std::vector<SplitFolder> split_folders(const FilePath& folder, const std:
   std::vector<FilePath> entries;
   for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) entries.push_back(entry.path());
   std::sort(entries.begin(), entries.end());
+  std::vector<std::string> others;
   for (const FilePath& entry : entries) {
     const auto split = split_named(entry.filename().string());
-    if (split && std::filesystem::is_directory(entry / content, failure)) found.push_back({entry, *split});
+    if (!std::filesystem::is_directory(entry / content, failure)) continue;
+    if (split) {
+      found.push_back({entry, *split});
+    } else {
+      others.push_back(entry.filename().string());
+    }
   }
+  if (!found.empty() && std::filesystem::is_directory(folder / content, failure)) others.push_back(content);
+  refuse_those(others, "folders of images belong to no split", folder,
+               "name them train, val or test; beside these no images stand directly in the data set's folder");
   if (found.empty()) found.push_back({folder, Split::train});
   return found;
 }

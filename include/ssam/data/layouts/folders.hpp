@@ -14,6 +14,7 @@ inline std::vector<std::string> subfolders(const FilePath& folder) {
   std::error_code failure;
   for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) {
     const std::string name = entry.path().filename().string();
+    if (!name.starts_with(".")) require_target(entry);
     if (entry.is_directory(failure) && !name.starts_with(".")) names.push_back(name);
   }
   std::sort(names.begin(), names.end());

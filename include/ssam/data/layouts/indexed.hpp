@@ -21,7 +21,9 @@ inline FilePath first_there(const FilePath& folder, const std::vector<std::strin
 /// Lines of a text file without spaces at their ends; empty ones at the end are none.
 inline std::vector<std::string> lines_of(const FilePath& path) {
   std::vector<std::string> lines;
-  std::stringstream text(read_file(path, std::size_t{16} << 20));
+  std::string content = read_file(path, std::size_t{16} << 20);
+  if (content.starts_with("\xef\xbb\xbf")) content.erase(0, 3);  // the mark that some editors put before UTF-8
+  std::stringstream text(content);
   for (std::string line; std::getline(text, line);) {
     const std::size_t end = line.find_last_not_of(" \t\r");
     line.resize(end == std::string::npos ? 0 : end + 1);
@@ -65,6 +67,7 @@ inline std::map<std::string, Split> listed_splits(const FilePath& folder) {
     std::error_code failure;
     if (!std::filesystem::exists(list, failure)) continue;
     for (const std::string& name : lines_of(list)) {
+      if (name.empty()) continue;
       if (splits.emplace(name, split).second) continue;
       throw FormatError(ErrorText{.what = "an image is listed twice",
                                   .where = list.string(),
