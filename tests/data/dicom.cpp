@@ -12,14 +12,6 @@ using test::message_of;
 
 namespace {
 
-std::string from_hex(const std::string& digits) {
-  std::string bytes;
-  for (std::size_t i = 0; i < digits.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
-  }
-  return bytes;
-}
-
 /// 30 pixels in 6 rows: 0, 137, 274, ... below 4001.
 std::vector<double> stepped() {
   std::vector<double> values;
@@ -28,18 +20,18 @@ std::vector<double> stepped() {
 }
 
 // The same picture, 12 bits, by GDCM's gdcmconv; pydicom 3.0 decodes each to it.
-const std::string jpeg_lossless = from_hex(
+const std::string jpeg_lossless = test::from_hex(
     "ffd8ffc3000b100006000501011100ffc400160001010100000000000000000000000000080a10ffda0008010100010000c8944a251355a8"
     "944a251355a8944a251355a8944a251355a8944a251355a8944a2513ffd9");
-const std::string jpeg_ls = from_hex(
+const std::string jpeg_ls = test::from_hex(
     "ffd8fff7000b100006000501011100fff8000d01ffff0012004301140040ffda0008010100000000a88d11a1f44556a89510c3a892ad6198"
     "56114415630641102c3955900ff7f30c554fd7e3ed8500ffd900");
-const std::string run_lengths = from_hex(
+const std::string run_lengths = test::from_hex(
     "020000004000000064000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
     "00000000000000000000ff00ff01000202020303ff04ff05ff060007ff08ff09000a020a0b0bff0cff0dff0e000f040089129b2404ad36bf48"
     "d1045ae36cf57e04079019a22b04b43dc64fd80461ea73fc85");
 // 32 x 32 pixels, number divided by 8: JPEG 2000, lossless.
-const std::string jpeg_2000 = from_hex(
+const std::string jpeg_2000 = test::from_hex(
     "ff4fff5100290000000000200000002000000000000000000000002000000020000000000000000000010f0101ff52000c00000001000404"
     "040001ff5c00104080888890888890888890888890ff64002a000143726561746564206279204744434d2f4f70656e4a5045472076657273"
     "696f6e20322e352e30ff90000a0000000000470001ff93dff8905007815759381d5d8b8b07c00010c003ea03000c0b3d8aa000f9c200037f"
