@@ -158,7 +158,7 @@ TEST_CASE("DICOM: compressed pictures are those that were stored") {
     CHECK(contains(dicom_refusal(huge.bytes()), "compressed ones"));
     DicomFile more{.syntax = syntax};
     more.add(0x0028, 0x0008, "IS", "3").picture(6, 5, 12).fragments({packed, packed});
-    CHECK(contains(dicom_refusal(more.bytes()), "3 compressed frames, found 2 pieces"));
+    CHECK(contains(dicom_refusal(more.bytes()), "not more than the file can hold (2), found 3"));
   }
   DicomFile file{.syntax = "1.2.840.10008.1.2.4.90"};
   file.picture(32, 32, 12).fragments({jpeg_2000});
@@ -166,6 +166,20 @@ TEST_CASE("DICOM: compressed pictures are those that were stored") {
   for (std::size_t p = 0; p < 1024; ++p) CHECK(volume.values[p] == static_cast<float>(p / 8));
   CHECK(
       contains(dicom_refusal(stepped_file("1.2.840.10008.1.2.4.103").fragments({jpeg_lossless}).bytes()), "expected"));
+}
+
+TEST_CASE("DICOM: a deflated file is read, up to a bound on what it unpacks to") {
+  const test::Folder folder;
+  DicomFile plain, deflated{.syntax = "1.2.840.10008.1.2.1.99"};
+  plain.picture(20, 50, 8).pixels(std::string(1000, '\7'));
+  const std::string packed = to_gzip(plain.body);  // between a header of 10 bytes and 8 bytes of checks
+  deflated.body = packed.substr(10, packed.size() - 18);
+  const auto path = folder.write("f.dcm", deflated.bytes());
+  CHECK(load_dicom(path).values == std::vector<float>(1000, 7));
+  CHECK(detail::read_dicom_file(path, plain.body.size())->set.find(0x7fe00010)->value.size() == 1000);
+  const std::string said = message_of<FormatError>([&] { detail::read_dicom_file(path, plain.body.size() - 1); });
+  CHECK(contains(said, "unpack to more than they should"));
+  CHECK(contains(said, "expected at most " + std::to_string(plain.body.size() - 1) + " bytes"));
 }
 
 TEST_CASE("DICOM: frames of several pieces by the table of offsets") {
@@ -269,6 +283,15 @@ TEST_CASE("DICOM: what holds no picture, is damaged or is something else gives o
                    }
                  }),
                  "at most 32 sequences"));
+  // 3 of 2 frames, by the length of the pixels.
+  CHECK(
+      contains(with([](DicomFile& f) { f.add(0x0028, 0x0008, "IS", "3").picture(2, 3).pixels(std::string(24, 'x')); }),
+               "not more than the file can hold (2), found 3"));
+  // Run lengths make at most 128 bytes of 2; what needs more is refused before there is memory for it.
+  DicomFile runs{.syntax = "1.2.840.10008.1.2.5"};
+  runs.picture(2000, 2000, 8)
+      .fragments({test::Writer().put(std::uint32_t{1}).put(std::uint32_t{64}).bytes + std::string(992, '\0')});
+  CHECK(contains(dicom_refusal(runs.bytes()), "4000000 bytes of pixels, by its header, found 1000 compressed ones"));
   const test::Folder folder;
   folder.write("f.dcm", bytes);
   CHECK(contains(message_of<ConfigError>([&] { load_dicom_picture(folder / "f.dcm", {}, 1); }), "no such frame"));
