@@ -12,14 +12,6 @@ using test::message_of;
 
 namespace {
 
-std::string from_hex(const std::string& digits) {
-  std::string bytes;
-  for (std::size_t i = 0; i < digits.size(); i += 2) {
-    bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
-  }
-  return bytes;
-}
-
 /// 30 pixels in 6 rows: 0, 137, 274, ... below 4001.
 std::vector<double> stepped() {
   std::vector<double> values;
@@ -28,18 +20,18 @@ std::vector<double> stepped() {
 }
 
 // The same picture, 12 bits, by GDCM's gdcmconv; pydicom 3.0 decodes each to it.
-const std::string jpeg_lossless = from_hex(
+const std::string jpeg_lossless = test::from_hex(
     "ffd8ffc3000b100006000501011100ffc400160001010100000000000000000000000000080a10ffda0008010100010000c8944a251355a8"
     "944a251355a8944a251355a8944a251355a8944a251355a8944a2513ffd9");
-const std::string jpeg_ls = from_hex(
+const std::string jpeg_ls = test::from_hex(
     "ffd8fff7000b100006000501011100fff8000d01ffff0012004301140040ffda0008010100000000a88d11a1f44556a89510c3a892ad6198"
     "56114415630641102c3955900ff7f30c554fd7e3ed8500ffd900");
-const std::string run_lengths = from_hex(
+const std::string run_lengths = test::from_hex(
     "020000004000000064000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
     "00000000000000000000ff00ff01000202020303ff04ff05ff060007ff08ff09000a020a0b0bff0cff0dff0e000f040089129b2404ad36bf48"
     "d1045ae36cf57e04079019a22b04b43dc64fd80461ea73fc85");
 // 32 x 32 pixels, number divided by 8: JPEG 2000, lossless.
-const std::string jpeg_2000 = from_hex(
+const std::string jpeg_2000 = test::from_hex(
     "ff4fff5100290000000000200000002000000000000000000000002000000020000000000000000000010f0101ff52000c00000001000404"
     "040001ff5c00104080888890888890888890888890ff64002a000143726561746564206279204744434d2f4f70656e4a5045472076657273"
     "696f6e20322e352e30ff90000a0000000000470001ff93dff8905007815759381d5d8b8b07c00010c003ea03000c0b3d8aa000f9c200037f"
@@ -166,7 +158,7 @@ TEST_CASE("DICOM: compressed pictures are those that were stored") {
     CHECK(contains(dicom_refusal(huge.bytes()), "compressed ones"));
     DicomFile more{.syntax = syntax};
     more.add(0x0028, 0x0008, "IS", "3").picture(6, 5, 12).fragments({packed, packed});
-    CHECK(contains(dicom_refusal(more.bytes()), "3 compressed frames, found 2 pieces"));
+    CHECK(contains(dicom_refusal(more.bytes()), "not more than the file can hold (2), found 3"));
   }
   DicomFile file{.syntax = "1.2.840.10008.1.2.4.90"};
   file.picture(32, 32, 12).fragments({jpeg_2000});
@@ -174,6 +166,20 @@ TEST_CASE("DICOM: compressed pictures are those that were stored") {
   for (std::size_t p = 0; p < 1024; ++p) CHECK(volume.values[p] == static_cast<float>(p / 8));
   CHECK(
       contains(dicom_refusal(stepped_file("1.2.840.10008.1.2.4.103").fragments({jpeg_lossless}).bytes()), "expected"));
+}
+
+TEST_CASE("DICOM: a deflated file is read, up to a bound on what it unpacks to") {
+  const test::Folder folder;
+  DicomFile plain, deflated{.syntax = "1.2.840.10008.1.2.1.99"};
+  plain.picture(20, 50, 8).pixels(std::string(1000, '\7'));
+  const std::string packed = to_gzip(plain.body);  // between a header of 10 bytes and 8 bytes of checks
+  deflated.body = packed.substr(10, packed.size() - 18);
+  const auto path = folder.write("f.dcm", deflated.bytes());
+  CHECK(load_dicom(path).values == std::vector<float>(1000, 7));
+  CHECK(detail::read_dicom_file(path, plain.body.size())->set.find(0x7fe00010)->value.size() == 1000);
+  const std::string said = message_of<FormatError>([&] { detail::read_dicom_file(path, plain.body.size() - 1); });
+  CHECK(contains(said, "unpack to more than they should"));
+  CHECK(contains(said, "expected at most " + std::to_string(plain.body.size() - 1) + " bytes"));
 }
 
 TEST_CASE("DICOM: frames of several pieces by the table of offsets") {
@@ -277,6 +283,15 @@ TEST_CASE("DICOM: what holds no picture, is damaged or is something else gives o
                    }
                  }),
                  "at most 32 sequences"));
+  // 3 of 2 frames, by the length of the pixels.
+  CHECK(
+      contains(with([](DicomFile& f) { f.add(0x0028, 0x0008, "IS", "3").picture(2, 3).pixels(std::string(24, 'x')); }),
+               "not more than the file can hold (2), found 3"));
+  // Run lengths make at most 128 bytes of 2; what needs more is refused before there is memory for it.
+  DicomFile runs{.syntax = "1.2.840.10008.1.2.5"};
+  runs.picture(2000, 2000, 8)
+      .fragments({test::Writer().put(std::uint32_t{1}).put(std::uint32_t{64}).bytes + std::string(992, '\0')});
+  CHECK(contains(dicom_refusal(runs.bytes()), "4000000 bytes of pixels, by its header, found 1000 compressed ones"));
   const test::Folder folder;
   folder.write("f.dcm", bytes);
   CHECK(contains(message_of<ConfigError>([&] { load_dicom_picture(folder / "f.dcm", {}, 1); }), "no such frame"));

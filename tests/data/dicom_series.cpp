@@ -103,6 +103,26 @@ TEST_CASE("a series that says no positions is taken in the order of its numbers,
   CHECK(contains(volume.notes.at(0), "in the order of their numbers"));
 }
 
+TEST_CASE("DICOM: whether the files say how long a voxel is") {
+  const auto said = [](const std::string& spacing, const std::string& thickness, int frames) {
+    DicomFile file;
+    if (!thickness.empty()) file.add(0x0018, 0x0050, "DS", thickness);
+    file.add(0x0028, 0x0008, "IS", std::to_string(frames)).picture(2, 1, 8);
+    if (!spacing.empty()) file.add(0x0028, 0x0030, "DS", spacing);
+    const test::Folder folder;
+    return load_dicom(folder.write("f.dcm", file.pixels(std::string(4, 'x')).bytes())).millimetres;
+  };
+  CHECK(said("0.5\\0.5", "2", 2));
+  CHECK_FALSE(said("0.5\\0.5", "", 2));
+  CHECK_FALSE(said("", "2", 2));
+  CHECK_FALSE(said("", "", 1));
+  CHECK(said("0.5\\0.5", "", 1));  // one slice has no distance to the next
+  const test::Folder folder;       // by positions
+  folder.write("a", slice_file("0\\0\\0", 1).bytes());
+  folder.write("b", slice_file("0\\0\\3", 2).bytes());
+  CHECK(load_dicom(folder / "").millimetres);
+}
+
 TEST_CASE("a DICOM file of several frames: each with its own place and scale") {
   for (const bool endless : {false, true}) {
     for (const bool is_explicit : {true, false}) {

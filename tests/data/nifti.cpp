@@ -197,6 +197,31 @@ TEST_CASE("NIfTI: what is damaged or something else gives one clear error") {
   CHECK(contains(message_of<IoError>([&] { load_nifti(folder / "none.nii"); }), "none.nii"));
 }
 
+TEST_CASE("NIfTI: whether the file says how long a voxel is") {
+  struct Said {
+    int units, sform_code, qform_code;
+    double k_step;
+    bool expected;
+  };
+  const double nan = std::nan("");
+  for (const Said& said :
+       {Said{2, 0, 0, 1.5, true}, Said{1, 0, 1, 1.5, true}, Said{3, 1, 0, 1.5, true}, Said{0, 1, 1, 1.5, false},
+        Said{4, 1, 1, 1.5, false}, Said{10, 1, 1, 1.5, true}, Said{8, 1, 1, 1.5, false}, Said{2, 0, 0, 0, false},
+        Said{2, 0, 1, 0, false}, Said{2, 0, 1, nan, false}, Said{2, 0, 1, -2, true}, Said{2, 1, 1, 0, true}}) {
+    CAPTURE(said.units);
+    CAPTURE(said.k_step);
+    NiftiFile file{.pixdim = {1, 1, 1, said.k_step}, .data = test::voxels<std::int16_t>(nifti_counts)};
+    file.units = said.units;
+    file.sform_code = said.sform_code;
+    file.qform_code = said.qform_code;
+    CHECK(nifti_of(file).millimetres == said.expected);
+    CHECK(LabelVolume(nifti_of(file)).millimetres == said.expected);
+    file.dim = {2, 6, 4};  // along an axis of one voxel there is nothing to say
+    CHECK(nifti_of(file).millimetres == (said.expected || said.units == 2));
+  }
+  CHECK(VolumeGrid{.millimetres = false} != VolumeGrid{});
+}
+
 TEST_CASE("NIfTI: labels are written where the volume was, number by number") {
   const Folder folder;
   for (const int format : {1, 2}) {
@@ -280,4 +305,11 @@ TEST_CASE("NIfTI: what cannot be written, and what is no mask") {
     volume.values[0] = wrong;
     CHECK(contains(message_of<FormatError>([&] { to_labels(volume, "m.nii"); }), "[m.nii]: expected whole numbers"));
   }
+  const auto said = [&](float value) {
+    volume.values[0] = value;
+    return message_of<FormatError>([&] { to_labels(volume, "m.nii"); });
+  };
+  CHECK(
+      contains(said(0.5f), "holds no labels [m.nii]: expected whole numbers from 0 to 255, found 0.5; give the mask"));
+  CHECK(contains(said(1024), "a label above 255 [m.nii]: expected whole numbers from 0 to 255, found 1024; number"));
 }

@@ -12,6 +12,15 @@
 
 namespace test {
 
+/// The bytes that are written as two hexadecimal digits each.
+inline std::string from_hex(const std::string& digits) {
+  std::string bytes;
+  for (std::size_t i = 0; i < digits.size(); i += 2) {
+    bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  }
+  return bytes;
+}
+
 /// Numbers as bytes, in the order of the file.
 class Writer {
  public:

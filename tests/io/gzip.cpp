@@ -81,6 +81,27 @@ TEST_CASE("what is packed is unpacked again") {
   CHECK(to_gzip(std::string(300000, 'x')).size() < 1000);
 }
 
+TEST_CASE("gzip: content that is handed to zlib in pieces unpacks to the same, and is damaged in the same place") {
+  const std::string whole = stored("a") + dynamic_block + stored("") + fixed_block;
+  const auto in_pieces = [](std::string_view bytes, std::size_t piece_bytes, std::size_t feed_bytes) {
+    std::string out;
+    const auto append = [&](const char* data, std::size_t count) { return out.append(data, count), true; };
+    detail::unpack_gzip(bytes, "the file", piece_bytes, append, detail::gzip_form, feed_bytes);
+    return out;
+  };
+  const std::string end = "offset " + std::to_string(whole.size() - 1);
+  for (const std::size_t feed : {1, 2, 3, 7, 64, 1000000}) {
+    for (const std::size_t piece : {1, 5, 1 << 16}) {
+      CAPTURE(feed);
+      CAPTURE(piece);
+      CHECK(in_pieces(whole, piece, feed) == "a" + text_of_dynamic() + text_of_fixed());
+      refused([&] { in_pieces(whole.substr(0, whole.size() - 1), piece, feed); },
+              {"the end of the file in the middle", end.c_str()});
+    }
+    refused([&] { in_pieces(stored("a") + "more, but packed it is not", 9, feed); }, {"incorrect header check"});
+  }
+}
+
 TEST_CASE("gzip: what is damaged is refused, and never more than allowed is unpacked") {
   const auto bad = [](const std::string& bytes, std::initializer_list<const char*> parts) {
     refused([&] { unpacked(bytes); }, parts);

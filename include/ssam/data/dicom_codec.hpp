@@ -95,29 +95,72 @@ inline std::string decode_dicom_rle(std::string_view packed, DicomSamples& form,
   return frame;
 }
 
-/// Height and width that a JPEG, JPEG-LS or JPEG 2000 stream says itself; zeros where it says none.
-inline std::array<Index, 2> jpeg_extents(std::string_view bytes) {
+/// What a compressed picture says about itself. Zeros: nothing that can be used.
+struct CodedPicture {
+  Index rows = 0, columns = 0;
+  int samples = 0, bits = 0;  ///< of a pixel; of a sample
+
+  /// Bits that the decoders lay a sample down in.
+  int allocated() const { return bits <= 8 ? 8 : bits <= 16 ? 16 : 32; }
+};
+
+/// What a JPEG, JPEG-LS or JPEG 2000 stream says about its picture.
+inline CodedPicture describe_jpeg(std::string_view bytes) {
   const auto big = [&](std::size_t at, std::size_t count) {
     std::uint64_t number = 0;
     for (std::size_t i = 0; i < count; ++i) number = number << 8 | static_cast<std::uint8_t>(bytes[at + i]);
     return number;
   };
-  if (bytes.size() > 24 && big(0, 4) == 0xff4fff51) {  // SOC, SIZ: extents of the grid, less its offset
+  if (bytes.size() > 42 && big(0, 4) == 0xff4fff51) {  // SOC, SIZ: extents of the grid, less its offset
+    const std::uint64_t samples = big(40, 2);
+    if (samples == 0 || bytes.size() < 42 + 3 * samples) return {};
+    for (std::size_t c = 0; c < samples; ++c) {  // components that differ in bits or steps make no pixels
+      if (big(42 + 3 * c, 1) != big(42, 1) || big(43 + 3 * c, 2) != 0x0101) return {};
+    }
     return {static_cast<Index>(big(12, 4)) - static_cast<Index>(big(20, 4)),
-            static_cast<Index>(big(8, 4)) - static_cast<Index>(big(16, 4))};
+            static_cast<Index>(big(8, 4)) - static_cast<Index>(big(16, 4)), static_cast<int>(samples),
+            static_cast<int>(big(42, 1) & 0x7f) + 1};
   }
   for (std::size_t at = 2; at + 9 < bytes.size() && big(at, 1) == 0xff;) {
     const std::uint64_t marker = big(at + 1, 1);
     const bool frame =
         marker == 0xf7 || (marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc);
-    if (frame) return {static_cast<Index>(big(at + 5, 2)), static_cast<Index>(big(at + 7, 2))};
+    if (frame) {
+      return {static_cast<Index>(big(at + 5, 2)), static_cast<Index>(big(at + 7, 2)), static_cast<int>(big(at + 9, 1)),
+              static_cast<int>(big(at + 4, 1))};
+    }
     at += marker == 0xff ? 1 : 2 + big(at + 2, 2);
   }
-  return {0, 0};
+  return {};
 }
 
-/// Decompresses one frame by GDCM's decoders (JPEG, JPEG-LS, JPEG 2000). `form.planar` and `form.photometric` become
-/// those of the result.
+/// What a stream says about its picture, where that is what the file's header says. Throws FormatError: what differs
+/// would be decoded to other numbers, and the decoders do not look.
+inline CodedPicture require_coded_picture(std::string_view packed, const DicomSamples& form,
+                                          const std::filesystem::path& path) {
+  // The decoders fill up a stream that was cut off and say nothing; all three kinds end with the same mark.
+  const std::string_view whole = packed.substr(0, packed.find_last_not_of('\0') + 1);
+  if (!whole.ends_with("\xff\xd9")) {
+    refuse_dicom(path, "a compressed picture with its end", "one that was cut off", "use a whole copy of it");
+  }
+  const CodedPicture coded = describe_jpeg(packed);
+  if (coded.rows != form.rows || coded.columns != form.columns) {
+    refuse_dicom(path, "a compressed picture of " + Shape{form.rows, form.columns}.str(), "another size, or no picture",
+                 "use a whole copy of it");
+  }
+  const auto samples = [](int count, int bits) {
+    return std::to_string(count) + " of " + std::to_string(bits) + " bits";
+  };
+  if (coded.samples != form.samples || coded.bits < 1 || coded.bits > form.allocated ||
+      form.high >= coded.allocated()) {
+    refuse_dicom(path, "compressed samples as the header says, " + samples(form.samples, form.stored),
+                 samples(coded.samples, coded.bits), "store it anew, uncompressed");
+  }
+  return coded;
+}
+
+/// Decompresses one frame by GDCM's decoders (JPEG, JPEG-LS, JPEG 2000). `form.allocated`, `form.planar` and
+/// `form.photometric` become those of the result.
 inline std::string decode_dicom_jpeg(std::string_view packed, const std::string& syntax, DicomSamples& form,
                                      const std::filesystem::path& path) {
   static const bool quiet = [] {  // the library speaks on stderr by itself; what is to be said we say
@@ -126,15 +169,8 @@ inline std::string decode_dicom_jpeg(std::string_view packed, const std::string&
     return true;
   }();
   static_cast<void>(quiet);
-  // The decoders fill up a stream that was cut off and say nothing; all three kinds end with the same mark.
-  const std::string_view whole = packed.substr(0, packed.find_last_not_of('\0') + 1);
-  if (!whole.ends_with("\xff\xd9")) {
-    refuse_dicom(path, "a compressed picture with its end", "one that was cut off", "use a whole copy of it");
-  }
-  if (jpeg_extents(packed) != std::array{form.rows, form.columns}) {
-    refuse_dicom(path, "a compressed picture of " + Shape{form.rows, form.columns}.str(), "another size, or no picture",
-                 "use a whole copy of it");
-  }
+  const CodedPicture coded = require_coded_picture(packed, form, path);
+  form.allocated = coded.allocated();
   std::string frame(form.frame_bytes(), '\0');
   bool decoded = false;
   try {
@@ -155,7 +191,8 @@ inline std::string decode_dicom_jpeg(std::string_view packed, const std::string&
     image.SetPhotometricInterpretation(gdcm::PhotometricInterpretation::GetPIType(form.photometric.c_str()));
     image.SetTransferSyntax(gdcm::TransferSyntax::GetTSType(syntax.c_str()));
     image.SetDataElement(element);
-    decoded = image.GetBufferLength() == frame.size() && image.GetBuffer(frame.data());
+    decoded = image.GetBufferLength() == frame.size() && image.GetBuffer(frame.data()) &&
+              image.GetBufferLength() == frame.size() && image.GetPixelFormat().GetBitsAllocated() == form.allocated;
     form.planar = image.GetPlanarConfiguration() == 1;
     form.photometric = image.GetPhotometricInterpretation().GetString();  // with DICOM's padding
     form.photometric.erase(form.photometric.find_last_not_of(' ') + 1);

@@ -103,6 +103,16 @@ inline DicomFrame read_dicom_frame(const DicomSet& file, std::size_t index, std:
   return frame;
 }
 
+/// Frames that the pixels of a file can be, at most: each needs a piece of its own, or its bytes.
+inline double most_dicom_frames(const DicomSet& set, const DicomElement& pixels) {
+  if (!pixels.fragments.empty()) return static_cast<double>(pixels.fragments.size() - 1);
+  double bits = 1;
+  for (const DicomTag tag : {0x00280010u, 0x00280011u, 0x00280002u, 0x00280100u}) {
+    bits *= std::max<double>(set.word(tag).value_or(1), 1);
+  }
+  return std::floor(8 * static_cast<double>(pixels.value.size()) / bits);
+}
+
 /// Reads what a DICOM file says beside its pixels.
 inline DicomHeader dicom_header_of(const DicomFile& file) {
   const DicomSet& set = file.set;
@@ -117,9 +127,11 @@ inline DicomHeader dicom_header_of(const DicomFile& file) {
                      .frames = {}};
   if (header.rows == 0 || header.columns == 0 || set.find(0x7fe00010) == nullptr) return header;
   const double count = dicom_numbers<1>(set, 0x00280008, path).value_or(std::array{1.0})[0];
-  // A frame takes at least a byte of the file, however it is compressed.
-  if (!(count >= 1 && count <= static_cast<double>(file.bytes->size())) || count != std::floor(count)) {
-    refuse_dicom(path, "at least 1 frame, and not more than the file can hold", std::to_string(count));
+  // One frame with too few bytes is refused where it is read.
+  const double most = std::max(most_dicom_frames(set, *set.find(0x7fe00010)), 1.0);
+  if (!(count >= 1 && count <= most) || count != std::floor(count)) {
+    refuse_dicom(path, "at least 1 frame, and not more than the file can hold (" + shortest(most) + ")",
+                 shortest(count));
   }
   if (set.item(0x00283000) != nullptr) {
     refuse_dicom(path, "values that are scaled", "a table of values (Modality LUT)",
@@ -244,13 +256,14 @@ inline DicomPixels read_dicom_pixels(const DicomFile& file, std::size_t frame, s
     return pixels;
   }
   const std::string packed = frame_fragments(stored, frame, frames, file.path);
-  // However well it is compressed: what unpacks to more was never a picture.
-  if (pixels.form.frame_bytes() / 65536 > packed.size()) {
+  // However well it is compressed: what unpacks to more was never a picture. Run lengths make at most 128 bytes of 2.
+  const bool runs = file.syntax == "1.2.840.10008.1.2.5";
+  if (pixels.form.frame_bytes() / (runs ? 64 : 65536) > packed.size()) {
     refuse_dicom(file.path, std::to_string(pixels.form.frame_bytes()) + " bytes of pixels, by its header",
                  std::to_string(packed.size()) + " compressed ones", "use a whole copy of it");
   }
-  pixels.bytes = file.syntax == "1.2.840.10008.1.2.5" ? decode_dicom_rle(packed, pixels.form, file.path)
-                                                      : decode_dicom_jpeg(packed, file.syntax, pixels.form, file.path);
+  pixels.bytes = runs ? decode_dicom_rle(packed, pixels.form, file.path)
+                      : decode_dicom_jpeg(packed, file.syntax, pixels.form, file.path);
   return pixels;
 }
 

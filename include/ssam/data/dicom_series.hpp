@@ -185,6 +185,7 @@ inline VolumeGrid dicom_grid(const std::vector<DicomHeader>& files, const std::v
                       sign * slices[0].position[r]};
     for (double& number : grid.affine[r]) number += 0.0;  // no -0
   }
+  grid.millimetres = first.spacing && (slices.size() == 1 || first.position || first.thickness > 0);
   check_affine(grid, files[0].path.string(), "an orientation");
   return grid;
 }

@@ -233,8 +233,10 @@ inline bool may_be_dicom(std::string_view start) {
   return little || big;
 }
 
-/// Reads the elements of a DICOM file. Nothing where the file is none. Throws IoError, FormatError.
-inline std::optional<DicomFile> read_dicom_file(const std::filesystem::path& path) {
+/// Reads the elements of a DICOM file. Nothing where the file is none. Throws IoError, FormatError, also where a
+/// deflated file would unpack to more than `max_bytes`.
+inline std::optional<DicomFile> read_dicom_file(const std::filesystem::path& path,
+                                                std::size_t max_bytes = std::size_t{1} << 29) {
   const ByteSource source = ByteSource::file(path);
   const auto size = static_cast<std::size_t>(source.size());
   if (!may_be_dicom(source.read_string(0, std::min<std::size_t>(132, size)))) return {};
@@ -252,10 +254,8 @@ inline std::optional<DicomFile> read_dicom_file(const std::filesystem::path& pat
     big = file.syntax == "1.2.840.10008.1.2.2";
   }
   if (file.syntax == "1.2.840.10008.1.2.1.99") {  // everything behind group 2 is deflated
-    std::string rest;
-    const auto append = [&](const char* data, std::size_t count) { return rest.append(data, count), true; };
-    unpack_gzip(std::string_view(*file.bytes).substr(at), where, std::size_t{1} << 16, append, bare_form);
-    file.bytes = std::make_unique<const std::string>(std::move(rest));
+    file.bytes = std::make_unique<const std::string>(
+        unpack_at_most(std::string_view(*file.bytes).substr(at), where, max_bytes, bare_form));
     at = 0;
   }
   file.set = DicomParser(*file.bytes, where).parse(at, is_explicit, big);

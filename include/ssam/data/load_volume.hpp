@@ -2,6 +2,7 @@
 
 #include <ssam/data/dicom_set.hpp>
 #include <ssam/data/volume.hpp>
+#include <ssam/io/names.hpp>
 #if defined(SSAM_WITH_NIFTI)
 #include <ssam/data/nifti.hpp>
 #endif
@@ -30,9 +31,7 @@ inline FileKind file_kind(const std::filesystem::path& path) {
     return FileKind::nifti;
   }
   if (detail::may_be_dicom(start)) return FileKind::dicom;
-  std::string name = path.filename().string();
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+  const std::string name = detail::lower_case(path.filename().string());
   for (const char* end : {".nii", ".nii.gz", ".img", ".img.gz", ".hdr", ".hdr.gz"}) {
     if (name.ends_with(end)) return FileKind::nifti;
   }

@@ -147,6 +147,7 @@ inline VolumeGrid nifti_grid(const NiftiHeader& header, const std::string& where
   for (std::size_t i = 0; i < 3; ++i) grid.extents[i] = static_cast<Index>(header.extents[i]);
   grid.nifti = header.placement;
   grid.affine = nifti_affine(header.placement, grid.extents);
+  grid.millimetres = says_millimetres(header.placement, grid.extents);
   check_affine(grid, where, header.placement.sform_code > 0 ? "an sform" : "a qform");
   return grid;
 }

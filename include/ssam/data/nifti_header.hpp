@@ -212,6 +212,17 @@ inline Affine nifti_affine(const NiftiPlacement& place, const std::array<Index, 
   return affine;
 }
 
+/// Whether a header says how long a voxel is along every axis of more than one: in a unit, and, where the matrix does
+/// not say it, by spacings.
+inline bool says_millimetres(const NiftiPlacement& place, const std::array<Index, 3>& extents) {
+  bool said = place.units >= NIFTI_UNITS_METER && place.units <= NIFTI_UNITS_MICRON;
+  for (std::size_t i = 0; i < 3 && place.sform_code <= 0; ++i) {
+    const double step = std::abs(place.pixdim[i + 1]);
+    said = said && (extents[i] == 1 || (std::isfinite(step) && step > 0));
+  }
+  return said;
+}
+
 /// The placement that save_nifti() writes: the one that was read, unless the grid was moved since.
 inline NiftiPlacement placement_of(const VolumeGrid& grid) {
   if (grid.nifti && nifti_affine(*grid.nifti, grid.extents) == grid.affine) return *grid.nifti;

@@ -35,6 +35,8 @@ struct VolumeGrid {
   /// From voxel numbers to millimetres, x to the patient's right, y to the front, z to the head (RAS).
   Affine affine{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
   std::optional<NiftiPlacement> nifti{};  ///< of a volume that was read from NIfTI: what save_nifti() writes again
+  /// Whether the file says how long a voxel is, along every axis of more than one; else 1 mm was assumed.
+  bool millimetres = true;
 
   /// Number of voxels.
   Index voxels() const { return extents[0] * extents[1] * extents[2]; }
@@ -75,11 +77,15 @@ inline LabelVolume to_labels(const Volume& volume, const std::string& where) {
   for (std::size_t v = 0; v < volume.values.size(); ++v) {
     const float value = volume.values[v];
     if (!(value >= 0 && value <= 255 && value == std::floor(value))) {
-      throw FormatError(ErrorText{.what = "this volume holds no labels",
-                                  .where = where,
-                                  .expected = "whole numbers from 0 to 255",
-                                  .found = std::to_string(value),
-                                  .advice = "give the mask, not the picture"});
+      const bool high = value > 255 && value == std::floor(value);
+      throw FormatError(
+          ErrorText{.what = high ? "this volume holds a label above 255" : "this volume holds no labels",
+                    .where = where,
+                    .expected = "whole numbers from 0 to 255",
+                    .found = detail::shortest(static_cast<double>(value)),
+                    .advice = high ? "number its labels anew from 1 to 255, or merge some; if it is the picture, give "
+                                     "its mask"
+                                   : "give the mask, not the picture"});
     }
     labels.values[v] = static_cast<std::uint8_t>(value);
   }

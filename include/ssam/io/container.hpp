@@ -49,7 +49,7 @@ inline constexpr Mistaken mistaken_files[] = {
 
 /// Whether a text begins like a web page, as servers send in place of a file.
 inline bool looks_like_html(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  text = lower_case(text);
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
   const std::string_view rest = begin == std::string::npos ? std::string_view() : std::string_view(text).substr(begin);
   return rest.starts_with("<!doctype html") || rest.starts_with("<html") || rest.starts_with("<?xml");

@@ -42,6 +42,13 @@ inline std::string at_tensor(const std::string& file, std::string_view name) {
 }
 
 namespace detail {
+/// `text` with its letters A to Z as small ones, the same in every locale.
+inline std::string lower_case(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return out;
+}
+
 /// Bytes of the UTF-8 character at the beginning of `text`, which is not empty; 0 where there is none: overlong forms,
 /// surrogates and code points above U+10FFFF are none (RFC 3629).
 inline std::size_t utf8_length(std::string_view text) {

@@ -170,9 +170,7 @@ class ZipArchive {
       if (variable > directory.size - at - central_size) fail(offset, "a truncated central directory entry");
       const std::string name = all.bytes.substr(at + central_size, name_size);
       check_name(name, offset);
-      std::string folded = name;
-      for (char& c : folded) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-      if (!folded_names.insert(folded).second) fail(offset, "a name that another member has", name);
+      if (!folded_names.insert(detail::lower_case(name)).second) fail(offset, "a name that another member has", name);
       const Record extra{all.bytes.substr(at + central_size + name_size, extra_size), offset};
       entries_.emplace(name, read_entry(name, fields, extra, directory.offset));
       at += central_size + variable;

@@ -109,10 +109,10 @@ class CocoReader {
   std::optional<Split> split_in_name() const {
     std::string word;
     std::optional<Split> found;
-    for (const char c :
-         std::filesystem::absolute(path_).parent_path().filename().string() + "_" + path_.stem().string() + "_") {
-      if (std::isalpha(static_cast<unsigned char>(c)) != 0) {
-        word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    const std::string folder = std::filesystem::absolute(path_).parent_path().filename().string();
+    for (const char c : lower_case(folder + "_" + path_.stem().string() + "_")) {
+      if (c >= 'a' && c <= 'z') {
+        word += c;
         continue;
       }
       if (const auto split = split_named(word)) found = split;

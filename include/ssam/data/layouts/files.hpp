@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -10,6 +9,7 @@
 #include <set>
 #include <ssam/core/error.hpp>
 #include <ssam/data/manifest.hpp>
+#include <ssam/io/names.hpp>
 #include <string>
 #include <vector>
 
@@ -20,12 +20,7 @@ namespace ssam::inline SSAM_ABI::detail {
 using FilePath = std::filesystem::path;
 
 /// The extension of a file in small letters: ".png".
-inline std::string extension_of(const FilePath& file) {
-  std::string extension = file.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
-  return extension;
-}
+inline std::string extension_of(const FilePath& file) { return lower_case(file.extension().string()); }
 
 /// Refuses a link that leads nowhere: what it stands for would be missed without a word. Throws IoError.
 inline void require_target(const std::filesystem::directory_entry& entry) {
