@@ -205,9 +205,10 @@ TEST_CASE("NIfTI: whether the file says how long a voxel is") {
   };
   const double nan = std::nan("");
   for (const Said& said :
-       {Said{2, 0, 0, 1.5, true}, Said{1, 0, 1, 1.5, true}, Said{3, 1, 0, 1.5, true}, Said{0, 1, 1, 1.5, false},
-        Said{4, 1, 1, 1.5, false}, Said{10, 1, 1, 1.5, true}, Said{8, 1, 1, 1.5, false}, Said{2, 0, 0, 0, false},
-        Said{2, 0, 1, 0, false}, Said{2, 0, 1, nan, false}, Said{2, 0, 1, -2, true}, Said{2, 1, 1, 0, true}}) {
+       {Said{2, 0, 0, 1.5, true}, Said{1, 0, 1, 1.5, true}, Said{3, 1, 0, 1.5, true}, Said{0, 1, 1, 1.5, true},
+        Said{0, 0, 1, 1.5, true}, Said{0, 0, 0, 1.5, false}, Said{4, 1, 1, 1.5, false}, Said{10, 1, 1, 1.5, true},
+        Said{8, 1, 1, 1.5, true}, Said{2, 0, 0, 0, false}, Said{2, 0, 1, 0, false}, Said{2, 0, 1, nan, false},
+        Said{2, 0, 1, -2, true}, Said{2, 1, 1, 0, true}}) {
     CAPTURE(said.units);
     CAPTURE(said.k_step);
     NiftiFile file{.pixdim = {1, 1, 1, said.k_step}, .data = test::voxels<std::int16_t>(nifti_counts)};

@@ -18,12 +18,13 @@ inline Image load_item_image(const ManifestItem& item, const Intensity& intensit
   return slice_image(shown->volume, plane, *item.slice, shown->range);
 }
 
-/// The distances between the pixels of the picture of `item` in millimetres: known of slices of volumes. Throws as
-/// load_volume.
+/// The distances between the pixels of the picture of `item` in millimetres: known of slices of volumes whose file says
+/// so. Throws as load_volume.
 inline std::optional<PixelSpacing> item_spacing(const ManifestItem& item, const Intensity& intensity,
                                                 VolumeStore& store) {
   if (!item.slice) return std::nullopt;
   const auto shown = store.volume(item.image, intensity);
+  if (!shown->volume.millimetres) return std::nullopt;  // nobody said how long a voxel is
   return detail::slice_spacing(shown->volume, slice_plane(shown->volume, item.axis));
 }
 

@@ -213,9 +213,11 @@ inline Affine nifti_affine(const NiftiPlacement& place, const std::array<Index, 
 }
 
 /// Whether a header says how long a voxel is along every axis of more than one: in a unit, and, where the matrix does
-/// not say it, by spacings.
+/// not say it, by spacings. Without a unit (many programs leave it out) the place in a patient's space is in
+/// millimetres.
 inline bool says_millimetres(const NiftiPlacement& place, const std::array<Index, 3>& extents) {
-  bool said = place.units >= NIFTI_UNITS_METER && place.units <= NIFTI_UNITS_MICRON;
+  const bool placed = place.sform_code > 0 || place.qform_code > 0;
+  bool said = place.units == NIFTI_UNITS_UNKNOWN ? placed : place.units <= NIFTI_UNITS_MICRON;
   for (std::size_t i = 0; i < 3 && place.sform_code <= 0; ++i) {
     const double step = std::abs(place.pixdim[i + 1]);
     said = said && (extents[i] == 1 || (std::isfinite(step) && step > 0));
