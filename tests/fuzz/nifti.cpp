@@ -1,0 +1,13 @@
+#include <ssam/data/nifti.hpp>
+
+#include "as_file.hpp"
+
+/// Any file is read, or refused with an Error.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const AsFile file(data, size);
+  try {
+    ssam::load_nifti(file.path());
+  } catch (const ssam::Error&) {
+  }
+  return 0;
+}
