@@ -5,7 +5,7 @@ config=$here/../cli/tiny_config.json without=${4:-}
 
 # What the GPU computes is what was recorded.
 expect 0 "$ssam" selftest --golden "$golden" --device cuda
-says "49 cases on cuda, 0 failed"
+says "50 cases on cuda, 0 failed"
 says "lora_release"
 
 # One adapter, trained there, on both devices.
