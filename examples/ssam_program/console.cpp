@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <ssam/eval/text_table.hpp>
 
 namespace ssam::cli {
 
@@ -14,11 +15,6 @@ std::string printed(const char* format, double value, const char* unit) {
   char text[64];
   std::snprintf(text, sizeof text, format, value);
   return std::string(text) + unit;
-}
-
-std::size_t letters(const std::string& text) {  // characters of UTF-8
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
 }
 }  // namespace
 
@@ -65,14 +61,14 @@ std::string Table::text() const {
   std::vector<std::size_t> widths;
   for (const auto& row : rows_) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], letters(row[c]));
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], ssam::detail::letters(row[c]));
   }
   std::string text;
   for (std::size_t r = 0; r < rows_.size(); ++r) {
     std::string line;
     for (std::size_t c = 0; c < rows_[r].size(); ++c) {
       const std::string& cell = rows_[r][c];
-      const std::string padding(widths[c] - letters(cell), ' ');
+      const std::string padding(widths[c] - ssam::detail::letters(cell), ' ');
       const bool left = c == 0 || (last_is_text_ && c + 1 == widths.size());
       if (c > 0) line.append("  ");
       if (!left) line.append(padding);

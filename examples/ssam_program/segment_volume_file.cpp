@@ -30,8 +30,7 @@ void check_volume_options(const SegmentOptions& options, bool geometric) {
       !options.mask_input.empty()) {
     throw UsageError(
         "--everything, --overlay, --logits, --low-res and --mask-input are for one picture: choose a slice with "
-        "--slice "
-        "N and name a .png");
+        "--slice N and name a .png");
   }
   const auto range = options.slices.range();
   if (geometric && (!range || range->second - range->first != 1)) {

@@ -50,14 +50,15 @@ void check_text_options(const TextOptions& options) {
 }
 
 TextFeatures clip_features_of(const ClipOptions& options, const std::vector<std::string>& labels,
-                              const std::string& pattern, int threads) {
+                              const std::string& pattern, int threads, std::vector<ClipTokens>* tokens) {
   const auto encoder = load_clip_text_encoder<float, Cpu>(options.weights, options.heads, !options.gelu);
   const ClipTokenizer tokenizer = load_clip_tokenizer(options.vocabulary, encoder.config.context);
   for (const std::string& label : labels) {
-    const ClipTokens tokens = tokenizer.tokenize(label_prompt(label, pattern));
-    if (!tokens.truncated()) continue;
+    const ClipTokens prompt = tokenizer.tokenize(label_prompt(label, pattern));
+    if (tokens != nullptr) tokens->push_back(prompt);
+    if (!prompt.truncated()) continue;
     std::fprintf(stderr, "ssam: warning: the prompt of '%s' is too long: its last %lld tokens are not seen\n",
-                 label.c_str(), static_cast<long long>(tokens.dropped));
+                 label.c_str(), static_cast<long long>(prompt.dropped));
   }
   Context<Cpu> context(threads);
   return clip_features(context, encoder, tokenizer, labels, pattern,

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <ssam/text/clip_tokenizer.hpp>
 #include <ssam/text/features.hpp>
 #include <string>
 #include <vector>
@@ -32,10 +33,10 @@ void add_text_options(CLI::App& verb, TextOptions& options);
 /// Throws UsageError for options that do not go together, and a pattern without a place for the label.
 void check_text_options(const TextOptions& options);
 
-/// CLIP's features of `labels`, after the prompts' `pattern`; says on stderr which prompts are too long. Throws as
-/// load_clip_text_encoder, load_clip_tokenizer and clip_features.
+/// CLIP's features of `labels`, after the prompts' `pattern`; says on stderr which prompts are too long. `tokens`: of
+/// each label's prompt, if asked for. Throws as load_clip_text_encoder, load_clip_tokenizer and clip_features.
 TextFeatures clip_features_of(const ClipOptions& options, const std::vector<std::string>& labels,
-                              const std::string& pattern, int threads);
+                              const std::string& pattern, int threads, std::vector<ClipTokens>* tokens = nullptr);
 
 /// The features that a new model is trained with: those that the options name, else hashed label names, of which stderr
 /// is told what is lost.

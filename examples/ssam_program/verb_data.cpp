@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/export_pictures.hpp>
@@ -93,6 +94,7 @@ int check(const DataVerb& options) {
                         (report.problems.size() == 1 ? " problem, listed above" : " problems, listed above"),
                 .where = options.data.data});
 }
+
 /// A share as "12.3 %"; "-" of nothing.
 std::string as_share(double part, Index whole) {
   return whole == 0 ? "-" : as_decimal(100 * part / static_cast<double>(whole), 2) + " %";

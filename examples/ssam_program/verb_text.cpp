@@ -29,20 +29,20 @@ int write_features(const FeatureOptions& options) {
     label_prompt(label, clip.pattern);  // a template without a place is refused before anything is read
   }
   check_files({{"--out", options.out}}, {{"--clip", clip.weights}, {"--vocab", clip.vocabulary}});
-  const TextFeatures features = clip_features_of(clip, options.labels, clip.pattern, options.threads);
+  std::vector<ClipTokens> tokens;
+  const TextFeatures features = clip_features_of(clip, options.labels, clip.pattern, options.threads, &tokens);
   features.save(options.out);
 
-  const ClipTokenizer tokenizer = load_clip_tokenizer(clip.vocabulary);
   nlohmann::ordered_json labels = nlohmann::ordered_json::array();
   Table table({"label", "tokens", "prompt"}, true);
-  for (const std::string& label : options.labels) {
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const std::string& label = options.labels[i];
     const std::string prompt = label_prompt(label, clip.pattern);
-    const ClipTokens tokens = tokenizer.tokenize(prompt);
-    table.add({label, std::to_string(tokens.end_position + 1), prompt});
+    table.add({label, std::to_string(tokens[i].end_position + 1), prompt});
     labels.push_back({{"label", label},
                       {"prompt", prompt},
-                      {"tokens", tokens.end_position + 1},
-                      {"dropped_tokens", tokens.dropped}});
+                      {"tokens", tokens[i].end_position + 1},
+                      {"dropped_tokens", tokens[i].dropped}});
   }
   if (options.json) {
     print_json({{"out", printable(options.out.string())},

@@ -75,7 +75,7 @@ inline std::vector<std::string> picture_names(const Manifest& manifest) {
 /// bits by `intensity` and the masks on them, so that training reads each in a moment. Returns the manifest with those
 /// files in the place of the volumes; other items stay as they are. `progress(done, items)` is called for each item.
 /// Throws, leaving no picture behind, as load_item_image and load_label_masks, IoError, ConfigError for two slices
-/// whose pictures would have one name.
+/// whose pictures would have one name, and where there are no slices.
 inline Manifest export_pictures(Manifest manifest, const std::filesystem::path& folder, const Intensity& intensity = {},
                                 const std::function<void(Index, Index)>& progress = nullptr) {
   const std::vector<std::string> stems = detail::picture_names(manifest);

@@ -3,7 +3,6 @@
 #include <ssam/data/image.hpp>
 #include <ssam/data/load_volume.hpp>
 #include <ssam/data/volume_slice.hpp>
-#include <ssam/data/volume_store.hpp>
 
 namespace ssam::inline SSAM_ABI {
 

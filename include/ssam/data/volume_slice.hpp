@@ -4,9 +4,12 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <ssam/data/intensity.hpp>
 #include <ssam/data/picture.hpp>
 #include <ssam/data/volume.hpp>
+#include <ssam/eval/pixel_spacing.hpp>
 #include <string>
 #include <vector>
 
@@ -149,5 +152,27 @@ inline void put_slice(LabelVolume& labels, const SlicePlane& plane, Index slice,
   detail::visit_slice(labels, plane, slice,
                       [&](Index y, Index x, std::size_t place) { labels.values[place] = mask.at(y, x); });
 }
+
+namespace detail {
+
+/// The slice number `slice` of a volume, or the only one where none is given. Throws ConfigError where there are
+/// several.
+inline Index slice_of(const VolumeGrid& grid, const SlicePlane& plane, std::optional<Index> slice,
+                      const std::filesystem::path& path) {
+  const Index slices = slice_count(grid, plane);
+  if (slice || slices == 1) return slice.value_or(0);
+  throw ConfigError(ErrorText{.what = "this is a volume, not a picture",
+                              .where = path.string(),
+                              .expected = "the number of a slice, 0.." + std::to_string(slices - 1),
+                              .advice = "choose one"});
+}
+
+/// The distances between a picture's pixels that is a slice of `grid`, in millimetres.
+inline PixelSpacing slice_spacing(const VolumeGrid& grid, const SlicePlane& plane) {
+  const std::array<double, 3> spacing = grid.spacing();
+  return {spacing[static_cast<std::size_t>(plane.down)], spacing[static_cast<std::size_t>(plane.across)]};
+}
+
+}  // namespace detail
 
 }  // namespace ssam::inline SSAM_ABI

@@ -9,7 +9,6 @@
 #include <mutex>
 #include <ssam/data/load_volume.hpp>
 #include <ssam/data/volume_slice.hpp>
-#include <ssam/eval/pixel_spacing.hpp>
 #include <utility>
 
 namespace ssam::inline SSAM_ABI {
@@ -116,27 +115,5 @@ class VolumeStore {
   Kept<Shown> volumes_;
   Kept<Labels> labels_;
 };
-
-namespace detail {
-
-/// The slice number `slice` of a volume, or the only one where none is given. Throws ConfigError where there are
-/// several.
-inline Index slice_of(const VolumeGrid& grid, const SlicePlane& plane, std::optional<Index> slice,
-                      const std::filesystem::path& path) {
-  const Index slices = slice_count(grid, plane);
-  if (slice || slices == 1) return slice.value_or(0);
-  throw ConfigError(ErrorText{.what = "this is a volume, not a picture",
-                              .where = path.string(),
-                              .expected = "the number of a slice, 0.." + std::to_string(slices - 1),
-                              .advice = "choose one"});
-}
-
-/// The distances between a picture's pixels that is a slice of `grid`, in millimetres.
-inline PixelSpacing slice_spacing(const VolumeGrid& grid, const SlicePlane& plane) {
-  const std::array<double, 3> spacing = grid.spacing();
-  return {spacing[static_cast<std::size_t>(plane.down)], spacing[static_cast<std::size_t>(plane.across)]};
-}
-
-}  // namespace detail
 
 }  // namespace ssam::inline SSAM_ABI

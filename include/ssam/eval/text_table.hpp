@@ -18,6 +18,12 @@ inline std::string four_digits(double value) {
   return text;
 }
 
+/// Characters of a UTF-8 text.
+inline std::size_t letters(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
+}
+
 /// Lines of cells in aligned columns, the first one to the left, the others to the right.
 class TextTable {
  public:
@@ -41,12 +47,6 @@ class TextTable {
   }
 
  private:
-  /// Characters of a UTF-8 text.
-  static std::size_t letters(const std::string& text) {
-    return static_cast<std::size_t>(std::count_if(
-        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80u; }));
-  }
-
   std::vector<std::vector<std::string>> rows_;
 };
 

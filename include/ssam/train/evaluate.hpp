@@ -80,11 +80,11 @@ void require_samples(const Model& model, const Data& data) {
 /// ConfigError for a tolerance that is none.
 template <class Data>
 Measures measures_of(const Data& data, const EvaluateOptions& options) {
-  Measures measures{.tolerance = options.tolerance, .centerlines = options.centerlines};
   check_tolerance(options.tolerance);
-  if (!options.distances) return Measures{.centerlines = options.centerlines};
-  const bool known = pixel_spacing_of(data, 0).has_value();
-  measures.unit = known ? DistanceUnit::millimetres : DistanceUnit::pixels;
+  Measures measures{.centerlines = options.centerlines};
+  if (!options.distances) return measures;
+  measures.tolerance = options.tolerance;
+  measures.unit = pixel_spacing_of(data, 0) ? DistanceUnit::millimetres : DistanceUnit::pixels;
   return measures;
 }
 

@@ -6,9 +6,9 @@
 
 namespace ssam::inline SSAM_ABI {
 
-/// CholecSeg8k: videoNN/videoNN_XXXXX/frame_N_endo.png below `folder`, each with its watershed mask, whose grey values
-/// are the 12 labels. Published split: videos 12 and 27 validate, 17 and 52 test. Groups: the videos. Throws IoError
-/// for what has no partner or stands in no video's folder.
+/// CholecSeg8k: video01/video01_00080/frame_80_endo.png and the like below `folder`, each with its watershed mask,
+/// whose grey values are the 12 labels. Published split: videos 12 and 27 validate, 17 and 52 test. Groups: the videos.
+/// Throws IoError for what has no partner or stands in no video's folder.
 inline Manifest load_cholecseg8k(const std::filesystem::path& folder) {
   const std::string mask_end = "_watershed_mask", image_end = "_endo";
   std::vector<detail::FilePath> images, masks;
