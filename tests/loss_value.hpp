@@ -2,7 +2,7 @@
 
 #include <ssam/ops/ops.hpp>
 
-namespace ssam::testing {
+namespace ssam::inline SSAM_ABI::testing {
 
 /// ops::mask_loss with its loss brought to the host.
 template <class S>
@@ -13,4 +13,4 @@ double loss_value(Context<Cpu>& context, ops::In<S, Cpu> p, ops::In<S, Cpu> t, c
   return loss.to_host()[0];
 }
 
-}  // namespace ssam::testing
+}  // namespace ssam::inline SSAM_ABI::testing

@@ -116,10 +116,58 @@ class Walker {
   Path path_;
 };
 
+namespace detail {
+/// Any leaf of a walk, its type forgotten: a model's visit is compiled for this one instead of for every leaf.
+/// `IsConst`: whether parameters are only read.
+template <class Scalar, class Device, bool IsConst>
+class AnyLeaf {
+ public:
+  template <class Leaf>
+  explicit AnyLeaf(Leaf& leaf)
+      : leaf_(&leaf), frozen_(&call<Leaf, Frozen>), trained_(&call<Leaf, Trained>), tracked_(&call<Leaf, Tracked>) {}
+
+  template <class P>
+  void operator()(const Path& path, P& parameter, Group group, Layout layout) const {
+    static_assert(std::is_same_v<decltype(std::remove_const_t<P>::value), Tensor<Scalar, Device>>,
+                  "ssam: all parameters of a model are of its Scalar_ on its Device_");
+    (P::trained ? trained_ : P::tracked ? tracked_ : frozen_)(leaf_, path, &parameter, group, layout);
+  }
+
+ private:
+  using Void = std::conditional_t<IsConst, const void, void>;
+  using Call = void (*)(void*, const Path&, Void*, Group, Layout);
+
+  template <class Leaf, class Training>
+  static void call(void* leaf, const Path& path, Void* parameter, Group group, Layout layout) {
+    using P = Parameter<Scalar, Device, Training>;
+    using MaybeConst = std::conditional_t<IsConst, const P, P>;
+    (*static_cast<Leaf*>(leaf))(path, *static_cast<MaybeConst*>(parameter), group, layout);
+  }
+
+  void* leaf_;
+  Call frozen_, trained_, tracked_;
+};
+
+/// A model that says what its parameters are made of, and has memory.
+template <class Model>
+concept TypedModel = requires {
+  typename Model::Scalar_;
+  typename Model::Device_;
+}
+&&!is_meta<typename Model::Device_>;
+}  // namespace detail
+
 /// Calls `leaf(const Path&, parameter, Group, Layout)` for every parameter of a model or layer.
 template <class Model, class Leaf>
 constexpr void walk(Model& model, Leaf&& leaf) {
-  Walker<std::remove_reference_t<Leaf>>(leaf).inlined(model);
+  if constexpr (detail::TypedModel<std::remove_const_t<Model>>) {
+    using Any = detail::AnyLeaf<typename Model::Scalar_, typename Model::Device_, std::is_const_v<Model>>;
+    std::remove_reference_t<Leaf>& named = leaf;
+    Any any(const_cast<std::remove_const_t<std::remove_reference_t<Leaf>>&>(named));
+    Walker<Any>(any).inlined(model);
+  } else {
+    Walker<std::remove_reference_t<Leaf>>(leaf).inlined(model);
+  }
 }
 
 namespace detail {

@@ -34,6 +34,8 @@ class Sam {
                 "ssam: what is to encode the images is no ImageEncoder: see ssam/sam/sam.hpp");
 
  public:
+  using Scalar_ = Scalar;                               ///< of parameters and activations
+  using Device_ = Device;                               ///< where they are
   using View = TensorView<Scalar, Device>;              ///< a tensor to write
   using ConstView = TensorView<const Scalar, Device>;   ///< a tensor to read
   using Image = Encoder<Scalar, Device, Recipe>;        ///< of images
