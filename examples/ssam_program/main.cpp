@@ -11,6 +11,7 @@
 #include <ssam/core/context.hpp>
 #include <ssam/core/version.hpp>
 #include <ssam/io/temporaries.hpp>
+#include <ssam/ops/cpu/bf16_context.hpp>
 #include <ssam/ops/cpu/provider.hpp>
 
 #include "program.hpp"
@@ -82,7 +83,9 @@ std::string version_text() {
   files += ", DICOM";
 #endif
   return std::string("ssam ") + ssam::version + "\nmatrix products  " + ssam::ops::matrix_provider() + ", threads " +
-         threads + "\ndevices          " + devices + "\nfiles            " + files;
+         threads + "\nbfloat16 products " +
+         (ssam::has_bf16_instructions() ? "by the processor" : "none by this processor or build") +
+         "\ndevices          " + devices + "\nfiles            " + files;
 }
 
 /// Reads the arguments and does what they say. Returns the exit code.

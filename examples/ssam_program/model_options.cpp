@@ -67,8 +67,13 @@ void add_device(CLI::App& verb, DeviceKind& device, const std::vector<std::strin
     const auto found = std::find(device_names.begin(), device_names.end(), name);
     device = static_cast<DeviceKind>(found - device_names.begin());
   };
+  const bool rounded = names.size() == device_names.size();
   std::string help = "Where the model runs: cpu; cuda: an NVIDIA GPU, single precision throughout";
-  if (names.size() > 2) help += "; cuda_tf32, cuda_bf16: its matrix products with operands in TF32, bfloat16";
+  if (rounded) {
+    help +=
+        "; cpu_bf16, cuda_tf32, cuda_bf16: their matrix products with operands in bfloat16, TF32 (cpu_bf16 needs a "
+        "processor with AVX512_BF16; SSAM_BF16=emulated computes the same numbers, slowly, on any)";
+  }
   verb.add_option_function<std::string>("--device", choose, help)->default_str("cpu")->check(CLI::IsMember(names));
 }
 

@@ -74,9 +74,9 @@ class Runner {
   virtual TrainResult train(const Dataset& data, const TrainRun<Dataset>& run) = 0;
 };
 
-/// Where a model runs, as the user says it. The three ways of a GPU differ in their matrix products only.
-enum class DeviceKind { cpu, cuda, cuda_tf32, cuda_bf16 };
-inline constexpr std::array device_names{"cpu", "cuda", "cuda_tf32", "cuda_bf16"};
+/// Where a model runs, as the user says it. The ways of one processor differ in their matrix products only.
+enum class DeviceKind { cpu, cpu_bf16, cuda, cuda_tf32, cuda_bf16 };
+inline constexpr std::array device_names{"cpu", "cpu_bf16", "cuda", "cuda_tf32", "cuda_bf16"};
 inline const char* to_string(DeviceKind device) { return device_names[static_cast<std::size_t>(device)]; }
 
 /// A recipe's models on one device. Null where this program was built without it.

@@ -112,7 +112,8 @@ Counts count_parameters(const SamConfig& config) {
 
 /// Recordings are compared in single precision throughout.
 template <class Device>
-inline constexpr bool replays = !std::is_same_v<Device, CudaTf32> && !std::is_same_v<Device, CudaBf16>;
+inline constexpr bool replays =
+    !std::is_same_v<Device, CpuBf16> && !std::is_same_v<Device, CudaTf32> && !std::is_same_v<Device, CudaBf16>;
 
 /// The replay of SAM itself, of which selftest/replay_sam.hpp must be included.
 template <class Device>
@@ -146,7 +147,8 @@ Recipe make_recipe(std::vector<std::string> aliases, const char* summary, const 
   recipe.count = [](Rule rule, const SamConfig& config) {
     return rule == Rule::paper ? count_parameters<Paper>(config) : count_parameters<Release>(config);
   };
-  recipe.devices[0] = recipe_on<Cpu, Paper, Release, has_recorded>();
+  recipe.devices[static_cast<std::size_t>(DeviceKind::cpu)] = recipe_on<Cpu, Paper, Release, has_recorded>();
+  recipe.devices[static_cast<std::size_t>(DeviceKind::cpu_bf16)] = recipe_on<CpuBf16, Paper, Release, has_recorded>();
   return recipe;
 }
 

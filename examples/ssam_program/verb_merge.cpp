@@ -51,7 +51,7 @@ void add_merge(Program& program) {
       ->required()
       ->type_name("DIR");
   verb->add_option("--out", options->out, "The safetensors file to write")->required()->type_name("FILE");
-  add_device(*verb, options->device);
+  add_device(*verb, options->device, {"cpu", "cuda"});  // what is saved is computed in single precision
   add_threads(*verb, options->threads);
   verb->footer(
       "The result is a plain SAM checkpoint, as large as the base, with the text affine layer beside it.\nExample:\n"

@@ -1,15 +1,16 @@
 #pragma once
 
+#include <ssam/core/bfloat16.hpp>
 #include <ssam/nn/linear.hpp>
 
 namespace ssam::inline SSAM_ABI {
 
-/// The factors of a frozen weight W = U diag(s) Vt; r = min(out, in).
-template <class Scalar, class Device>
+/// The factors of a frozen weight W = U diag(s) Vt; r = min(out, in). `Stored`: of the elements of U and Vt.
+template <class Scalar, class Device, class Stored = Scalar>
 struct SvdFactors {
-  Tensor<Scalar, Device> u;   ///< [out, r]
+  Tensor<Stored, Device> u;   ///< [out, r]
   Tensor<Scalar, Device> s;   ///< [r], descending
-  Tensor<Scalar, Device> vt;  ///< [r, in]
+  Tensor<Stored, Device> vt;  ///< [r, in]
 };
 
 /// S-SAM's layer: y = x W'^T + b with W' = U diag(relu(scale * s + shift)) Vt, where only scale (1 at the start) and
@@ -23,7 +24,7 @@ class SVDLinear {
   using ConstMatrix = MatrixView<const Scalar, Device>;  ///< a matrix to read
   using View = TensorView<Scalar, Device>;               ///< a tensor to write
   using ConstView = TensorView<const Scalar, Device>;    ///< a tensor to read
-  using Factors = SvdFactors<Scalar, Device>;            ///< of the frozen weight
+  using Factors = SvdFactors<Scalar, Device>;  ///< of the frozen weight, as they are computed and kept in files
   /// How W' is applied; see `cheaper_form`.
   enum class Form {
     automatic,  ///< the cheaper one for the input's number of rows
@@ -104,20 +105,33 @@ class SVDLinear {
 
   /// Factors the weight and lets go of it. Does nothing when factors are there already (from a cache).
   void prepare(Context<Device>& context) {
-    if (prepared()) return;
-    const Matrix matrix = weight.value.view().matrix(weight.value.dim(0));
+    if (!prepared()) set_factors(context, compute_factors(context));
+  }
+
+  /// The factors of the weight, for `set_factors`.
+  Factors compute_factors(Context<Device>& context) const {
+    const ConstMatrix matrix = weight.value.view().matrix(weight.value.dim(0));
     const Index r = std::min(matrix.rows, matrix.cols);
     Factors fresh{Tensor<Scalar, Device>(Shape{matrix.rows, r}), Tensor<Scalar, Device>(Shape{r}),
                   Tensor<Scalar, Device>(Shape{r, matrix.cols})};
     ops::svd<Scalar>(context, weight.value.view().reshape({matrix.rows, matrix.cols}), fresh.u.view(), fresh.s.view(),
                      fresh.vt.view());
-    set_factors(std::move(fresh));
+    return fresh;
   }
 
-  /// Takes the factors `ready`, computed earlier for exactly this weight, and lets go of the weight.
-  void set_factors(Factors&& ready) {
+  /// Takes the factors `ready`, computed for exactly this weight, and lets go of the weight. A device whose products
+  /// round them stores them rounded.
+  void set_factors([[maybe_unused]] Context<Device>& context, Factors&& ready) {
     weight_shape_ = weight.value.shape();
-    factors = std::move(ready);
+    if constexpr (rounds_factors) {
+      factors.u = Tensor<FrozenScalar<Scalar, Device>, Device>(ready.u.shape());
+      factors.vt = Tensor<FrozenScalar<Scalar, Device>, Device>(ready.vt.shape());
+      ops::round(context, ready.u, factors.u.view());
+      ops::round(context, ready.vt, factors.vt.view());
+      factors.s = std::move(ready.s);
+    } else {
+      factors = std::move(ready);
+    }
     weight.value = {};
   }
 
@@ -154,16 +168,23 @@ class SVDLinear {
   Parameter<Scalar, Device, BiasTraining> bias;  ///< [out]
   Parameter<Scalar, Device, Trained> scale;      ///< [r], 1 at the start
   Parameter<Scalar, Device, Trained> shift;      ///< [r], 0 at the start
-  Factors factors;                               ///< of W; empty before `prepare` and after `merge`
-  Form form = Form::automatic;                   ///< how W' is applied
+  SvdFactors<Scalar, Device, FrozenScalar<Scalar, Device>> factors;  ///< of W; empty before `prepare`, after `merge`
+  Form form = Form::automatic;                                       ///< how W' is applied
 
  private:
+  static constexpr bool rounds_factors = has_frozen_scalar<Scalar, Device>;
+
   static constexpr Index rank_of(const Shape& shape) { return std::min(shape[0], shape.elements() / shape[0]); }
 
   void form_weight(Context<Device>& context, ConstView singular, View out) const {
     WorkspaceScope<Device> scope(context);
     const View scaled_u = allocate<Scalar>(context, factors.u.shape());
-    ops::multiply_row<Scalar>(context, factors.u.view().matrix(), singular, scaled_u.matrix());
+    if constexpr (rounds_factors) {
+      ops::widen(context, factors.u, scaled_u);
+      ops::multiply_row<Scalar>(context, scaled_u.matrix(), singular, scaled_u.matrix());
+    } else {
+      ops::multiply_row<Scalar>(context, factors.u.view().matrix(), singular, scaled_u.matrix());
+    }
     ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::no, scaled_u.matrix(), factors.vt.view().matrix(),
                         out.matrix(factors.u.dim(0)));
   }
@@ -174,9 +195,17 @@ class SVDLinear {
     ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::yes, x, factors.vt.view().matrix(),
                         projected.matrix());
     WorkspaceScope<Device> scope(context);
-    const View scaled_u = allocate<Scalar>(context, factors.u.shape());
-    ops::multiply_row<Scalar>(context, factors.u.view().matrix(), record.singular, scaled_u.matrix());
-    ops::linear<Scalar>(context, projected.matrix(), scaled_u.matrix(), bias_view(), y);
+    if constexpr (!rounds_factors) {
+      if (y.cols < x.rows) {  // the smaller matrix is scaled
+        const View scaled_u = allocate<Scalar>(context, factors.u.shape());
+        ops::multiply_row<Scalar>(context, factors.u.view().matrix(), record.singular, scaled_u.matrix());
+        ops::linear<Scalar>(context, projected.matrix(), scaled_u.matrix(), bias_view(), y);
+        return;
+      }
+    }
+    const View scaled = allocate<Scalar>(context, projected.shape());
+    ops::multiply_row<Scalar>(context, projected.matrix(), record.singular, scaled.matrix());
+    ops::linear<Scalar>(context, scaled.matrix(), factors.u.view().matrix(), bias_view(), y);
   }
 
   void forward_merged(Context<Device>& context, ConstMatrix x, Matrix y, Record& record) const {
@@ -206,7 +235,13 @@ class SVDLinear {
     const View dweight_v = allocate<Scalar>(context, factors.u.shape());
     ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::yes, dweight.matrix(),
                         std::as_const(factors.vt).view().matrix(), dweight_v.matrix());
-    ops::dot_rows<Scalar>(context, factors.u.view().matrix(), dweight_v.matrix(), dsingular);
+    if constexpr (rounds_factors) {
+      const View u = allocate<Scalar>(context, factors.u.shape());
+      ops::widen(context, factors.u, u);
+      ops::dot_rows<Scalar>(context, u.matrix(), dweight_v.matrix(), dsingular);
+    } else {
+      ops::dot_rows<Scalar>(context, std::as_const(factors.u).view().matrix(), dweight_v.matrix(), dsingular);
+    }
     if (!dx.empty())
       ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::no, dy, record.weight.matrix(), dx);
   }
@@ -218,9 +253,9 @@ class SVDLinear {
 template <class Layer>
 concept FactoredLayer = requires(std::remove_cvref_t<Layer>& layer,
                                  typename std::remove_cvref_t<Layer>::Factors factors) {
-  layer.set_factors(std::move(factors));
+  factors.s = layer.factors.s;
+  { layer.preparation_cost() } -> std::convertible_to<Index>;
   { layer.prepared() } -> std::convertible_to<bool>;
-  { layer.factors } -> std::convertible_to<const typename std::remove_cvref_t<Layer>::Factors&>;
 };
 
 }  // namespace ssam::inline SSAM_ABI

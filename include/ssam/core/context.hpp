@@ -171,8 +171,10 @@ class WorkspaceScope {
   ~WorkspaceScope() { workspace_.release(mark_); }
 
  private:
-  Workspace<Device>& workspace_;
-  typename Workspace<Device>::Mark mark_;
+  using Stack = decltype(Context<Device>::workspace);
+
+  Stack& workspace_;
+  typename Stack::Mark mark_;
 };
 
 }  // namespace ssam::inline SSAM_ABI

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <ssam/core/version.hpp>
+#include <type_traits>
 
 /// Before a function that CUDA kernels call as well as the host.
 #if defined(__CUDACC__)
@@ -13,6 +14,15 @@ namespace ssam::inline SSAM_ABI {
 
 /// The host: tensors live in ordinary memory, ops run on its cores.
 struct Cpu {};
+
+/// The host as well; matrix products of fp32 tensors, attention's two among them, have operands rounded to bfloat16 and
+/// fp32 sums. Everything else, and all that is stored, is Cpu's. Its context is in `ops/cpu/bf16_context.hpp`.
+struct CpuBf16 {};
+
+/// Whether tensors of `Device` live in ordinary memory: its views are views of the other such devices, too, and Cpu's
+/// ops are its ops wherever it has none of its own.
+template <class Device>
+inline constexpr bool is_host = std::is_same_v<Device, Cpu> || std::is_same_v<Device, CpuBf16>;
 
 /// How matrix products of fp32 tensors are computed; sums are always fp32, and so is everything that is stored.
 enum class MatmulPrecision {

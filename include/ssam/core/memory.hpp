@@ -57,4 +57,8 @@ struct Memory<Cpu> {
   static void release_staging(void* data) noexcept { release(data); }
 };
 
+/// The same memory.
+template <>
+struct Memory<CpuBf16> : Memory<Cpu> {};
+
 }  // namespace ssam::inline SSAM_ABI

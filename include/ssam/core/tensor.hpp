@@ -26,6 +26,12 @@ struct MatrixView {
   template <class Other>
   requires(std::is_same_v<const Other, Scalar>) MatrixView(const MatrixView<Other, Device>& other)
       : MatrixView(other.data, other.rows, other.cols, other.stride) {}
+  /// A view of host memory is one under each of the host's tags.
+  template <class Other, class Host>
+  requires(is_host<Device>&& is_host<Host> && !std::is_same_v<Host, Device> &&
+           (std::is_same_v<Other, Scalar> || std::is_same_v<const Other, Scalar>))
+      MatrixView(const MatrixView<Other, Host>& other)
+      : MatrixView(other.data, other.rows, other.cols, other.stride) {}
   /// Whether there is no data.
   bool empty() const { return data == nullptr; }
   /// Columns [first, first + count) of every row.
@@ -42,6 +48,13 @@ class TensorView {
   /// A view that may write is one that may read.
   template <class Other>
   requires(std::is_same_v<const Other, Scalar>) TensorView(const TensorView<Other, Device>& other)
+      : TensorView(other.data(), other.shape()) {}
+
+  /// A view of host memory is one under each of the host's tags.
+  template <class Other, class Host>
+  requires(is_host<Device>&& is_host<Host> && !std::is_same_v<Host, Device> &&
+           (std::is_same_v<Other, Scalar> || std::is_same_v<const Other, Scalar>))
+      TensorView(const TensorView<Other, Host>& other)
       : TensorView(other.data(), other.shape()) {}
 
   /// The first element.
@@ -144,6 +157,18 @@ class Tensor {
   operator TensorView<Scalar, Device>() { return view(); }
   /// view(), where an op asks for one to read.
   operator TensorView<const Scalar, Device>() const { return view(); }
+
+  /// view() under another tag of the host, where an op asks for one.
+  template <class Host>
+  requires(is_host<Device>&& is_host<Host> && !std::is_same_v<Host, Device>) operator TensorView<Scalar, Host>() {
+    return view();
+  }
+  /// view() under another tag of the host, where an op asks for one to read.
+  template <class Host>
+  requires(is_host<Device>&& is_host<Host> && !std::is_same_v<Host, Device>) operator TensorView<const Scalar, Host>()
+      const {
+    return view();
+  }
 
   /// The elements on the host, row-major.
   std::vector<Scalar> to_host() const {

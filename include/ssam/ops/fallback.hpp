@@ -3,8 +3,8 @@
 #include <ssam/ops/views.hpp>
 
 // What a device without ops meets: a sentence instead of a list of overloads that do not fit. A C variadic parameter
-// is the worst match there is, so every real overload is preferred; Cpu is left out, its wrong calls are reported by
-// the compiler as what they are.
+// is the worst match there is, so every real overload is preferred; the host is left out, its wrong calls are reported
+// by the compiler as what they are.
 namespace ssam::inline SSAM_ABI::ops {
 
 namespace detail {
@@ -14,7 +14,7 @@ inline constexpr bool has_ops = false;
 
 #define SSAM_OP_FALLBACK(name)                                                                                \
   template <class S = void, class Device>                                                                     \
-  requires(!std::is_same_v<Device, Cpu>) double name(Context<Device>&, ...) {                                 \
+  requires(!is_host<Device>) double name(Context<Device>&, ...) {                                             \
     static_assert(detail::has_ops<Device>, "ssam: no op '" #name                                              \
                                            "' for this device in this build; for Cuda include ops/cuda, for " \
                                            "Meta only shapes exist");                                         \

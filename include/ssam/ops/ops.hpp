@@ -2,6 +2,8 @@
 
 #include <ssam/ops/cpu/activation.hpp>
 #include <ssam/ops/cpu/attention.hpp>
+#include <ssam/ops/cpu/bf16_attention.hpp>
+#include <ssam/ops/cpu/bf16_gemm.hpp>
 #include <ssam/ops/cpu/convolution.hpp>
 #include <ssam/ops/cpu/dropout.hpp>
 #include <ssam/ops/cpu/elementwise.hpp>

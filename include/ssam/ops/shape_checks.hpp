@@ -64,9 +64,9 @@ inline void require_batch_statistics(const char* op, Index batch) {
   }
 }
 
-/// The inner extent of C = op(A) op(B).
-template <class S, class Device>
-Index require_gemm(Transpose a_op, Transpose b_op, MatrixView<const S, Device> a, MatrixView<const S, Device> b,
+/// The inner extent of C = op(A) op(B); B may be stored otherwise.
+template <class S, class Device, class B>
+Index require_gemm(Transpose a_op, Transpose b_op, MatrixView<const S, Device> a, MatrixView<B, Device> b,
                    MatrixView<S, Device> c) {
   const Index k = a_op == Transpose::no ? a.cols : a.rows;
   require((a_op == Transpose::no ? a.rows : a.cols) == c.rows, "gemm", "rows of op(A) = rows of C", a, b, c);
@@ -76,8 +76,8 @@ Index require_gemm(Transpose a_op, Transpose b_op, MatrixView<const S, Device> a
 }
 
 /// y [n, out] = x [n, in] times w [out, in] transposed, plus a bias of [out] or none.
-template <class S, class Device>
-void require_linear(MatrixView<const S, Device> x, MatrixView<const S, Device> w, TensorView<const S, Device> bias,
+template <class S, class Device, class W>
+void require_linear(MatrixView<const S, Device> x, MatrixView<W, Device> w, TensorView<const S, Device> bias,
                     MatrixView<S, Device> y) {
   require(x.rows == y.rows && x.cols == w.cols && w.rows == y.cols, "linear", "x [n, in], w [out, in], y [n, out]", x,
           w, y);

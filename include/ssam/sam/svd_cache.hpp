@@ -54,10 +54,10 @@ inline bool is_foreign(const std::filesystem::path& file) {
 }
 
 /// Gives a layer its factors from the cache; false when they are not there in this precision and of these shapes.
-template <class Layer>
-bool set_cached_factors(Layer& layer, const std::string& name, const StateDict& cache) {
-  using Values = std::remove_cvref_t<decltype(layer.factors.u)>;
-  using Scalar = std::remove_cvref_t<decltype(*layer.factors.u.data())>;
+template <class Device, class Layer>
+bool set_cached_factors(Context<Device>& context, Layer& layer, const std::string& name, const StateDict& cache) {
+  using Values = std::remove_cvref_t<decltype(layer.factors.s)>;
+  using Scalar = std::remove_cvref_t<decltype(*layer.factors.s.data())>;
   const Index rows = layer.weight.value.dim(0), cols = layer.weight.value.size() / rows, rank = std::min(rows, cols);
   const auto tensor = [&](const char* part, const Shape& shape) {
     const auto entry = cache.tensors.find(name + part);
@@ -67,8 +67,45 @@ bool set_cached_factors(Layer& layer, const std::string& name, const StateDict& 
   };
   typename Layer::Factors factors{tensor(".u", {rows, rank}), tensor(".s", {rank}), tensor(".vt", {rank, cols})};
   if (factors.u.empty() || factors.s.empty() || factors.vt.empty()) return false;
-  layer.set_factors(std::move(factors));
+  layer.set_factors(context, std::move(factors));
   return true;
+}
+
+/// A layer without factors, and what is to be kept of those it gets.
+template <class Device>
+struct FactorTask {
+  std::string name;  // of the layer
+  Index cost;
+  std::function<void(Context<Device>&, FactorTask&)> run;
+  HostTensor u{}, s{}, vt{};
+};
+
+/// Factors every layer of the model that has no factors, on all cores, the largest first; adds them to `state`.
+template <class Device, class Model>
+void compute_factors(Context<Device>& context, Model& model, StateDict& state) {
+  std::vector<FactorTask<Device>> tasks;
+  walk_layers(model, [&](const Path& path, auto& layer) {
+    if constexpr (FactoredLayer<decltype(layer)>) {
+      if (layer.prepared()) return;
+      tasks.push_back({path.str(), layer.preparation_cost(), [&layer](Context<Device>& own, FactorTask<Device>& kept) {
+                         auto factors = layer.compute_factors(own);
+                         kept.u = to_checkpoint(factors.u, Group::weights, Layout::same);
+                         kept.s = to_checkpoint(factors.s, Group::weights, Layout::same);
+                         kept.vt = to_checkpoint(factors.vt, Group::weights, Layout::same);
+                         layer.set_factors(own, std::move(factors));
+                       }});
+    }
+  });
+  std::stable_sort(tasks.begin(), tasks.end(), [](const auto& a, const auto& b) { return a.cost > b.cost; });
+  context.parallel_tasks(static_cast<Index>(tasks.size()), [&](Context<Device>& own, Index i) {
+    FactorTask<Device>& task = tasks[static_cast<std::size_t>(i)];
+    task.run(own, task);
+  });
+  for (FactorTask<Device>& task : tasks) {
+    state.tensors[task.name + ".u"] = std::move(task.u);
+    state.tensors[task.name + ".s"] = std::move(task.s);
+    state.tensors[task.name + ".vt"] = std::move(task.vt);
+  }
 }
 
 }  // namespace detail
@@ -86,40 +123,33 @@ SvdCacheReport prepare_cached(Context<Device>& context, Model& model, const std:
   walk_layers(model, [&](const Path&, auto& layer) {
     if constexpr (FactoredLayer<decltype(layer)>) layers += layer.prepared() ? 0 : 1;
   });
-  if (layers == 0) return report;
-  {
-    const StateDict cache = detail::read_svd_cache(report.file, base_hash, report.note);
-    walk_layers(model, [&](const Path& path, auto& layer) {
-      if constexpr (FactoredLayer<decltype(layer)>) {
-        if (!layer.prepared() && detail::set_cached_factors(layer, path.str(), cache)) ++report.read;
-      }
-    });
+  if (layers == 0) {
+    prepare(context, model);
+    return report;
   }
+  StateDict kept = detail::read_svd_cache(report.file, base_hash, report.note);
+  walk_layers(model, [&](const Path& path, auto& layer) {
+    if constexpr (FactoredLayer<decltype(layer)>) {
+      if (!layer.prepared() && detail::set_cached_factors(context, layer, path.str(), kept)) ++report.read;
+    }
+  });
   report.computed = layers - report.read;
   if (report.computed > 0) {
-    prepare(context, model);
-    StateDict state;
-    state.metadata = {{"format", detail::svd_cache_format}, {"base_hash", base_hash}};
-    walk_layers(model, [&](const Path& path, auto& layer) {
-      if constexpr (FactoredLayer<decltype(layer)>) {
-        const std::string name = path.str();
-        state.tensors[name + ".u"] = to_checkpoint(layer.factors.u, Group::weights, Layout::same);
-        state.tensors[name + ".s"] = to_checkpoint(layer.factors.s, Group::weights, Layout::same);
-        state.tensors[name + ".vt"] = to_checkpoint(layer.factors.vt, Group::weights, Layout::same);
-      }
-    });
+    kept.metadata = {{"format", detail::svd_cache_format}, {"base_hash", base_hash}};
+    detail::compute_factors(context, model, kept);
     try {
       if (detail::is_foreign(report.file)) {
         throw IoError(ErrorText{.what = "the factors are not kept: another file has their name",
                                 .where = report.file.string(),
                                 .advice = "move it away"});
       }
-      save_sealed(report.file, std::move(state));
+      save_sealed(report.file, std::move(kept));
       report.written = true;
     } catch (const IoError& error) {
       report.note = error.what();
     }
   }
+  prepare(context, model);  // what else there is to do
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return report;
 }

@@ -54,23 +54,17 @@ void add_table_gradient(Context<Cpu>& context, TensorView<S, Cpu> partial, Index
   });
 }
 
-}  // namespace detail
-
-/// Backward of attention_forward with the same `g`, `q`, `k`, `v`, `pad_row`, `rel_h` and `rel_w`; `out` and `lse` are
-/// its results, the scores are computed again from them. `dout` is the gradient of `out`. dq, dk, dv are overwritten;
-/// dpad_row (only its k and v parts receive something), drel_h and drel_w are added to and may be empty. Throws
-/// ShapeError.
-template <class S>
-void attention_backward(Context<Cpu>& context, const AttentionGeometry& g, InMatrix<S, Cpu> q, InMatrix<S, Cpu> k,
-                        InMatrix<S, Cpu> v, In<S, Cpu> pad_row, In<S, Cpu> rel_h, In<S, Cpu> rel_w,
-                        InMatrix<S, Cpu> out, In<S, Cpu> lse, InMatrix<S, Cpu> dout, MatrixView<S, Cpu> dq,
-                        MatrixView<S, Cpu> dk, MatrixView<S, Cpu> dv, MaybeOut<S, Cpu> dpad_row,
-                        MaybeOut<S, Cpu> drel_h, MaybeOut<S, Cpu> drel_w) {
-  using detail::array, detail::gemm_serial, detail::key_tile, detail::query_tile;
+/// attention_backward, its products by `product`.
+template <class S, class Product>
+void attention_backward_by(Context<Cpu>& context, const Product& product, const AttentionGeometry& g,
+                           InMatrix<S, Cpu> q, InMatrix<S, Cpu> k, InMatrix<S, Cpu> v, In<S, Cpu> pad_row,
+                           In<S, Cpu> rel_h, In<S, Cpu> rel_w, InMatrix<S, Cpu> out, In<S, Cpu> lse,
+                           InMatrix<S, Cpu> dout, MatrixView<S, Cpu> dq, MatrixView<S, Cpu> dk, MatrixView<S, Cpu> dv,
+                           MaybeOut<S, Cpu> dpad_row, MaybeOut<S, Cpu> drel_h, MaybeOut<S, Cpu> drel_w) {
   constexpr const char* op = "attention_backward";
-  detail::require_attention<S, Cpu>(g, q, k, v, pad_row, rel_h, rel_w, op);
-  detail::require_attention_results<S, Cpu>(g, q, out, lse, op);
-  detail::require_attention_gradients<S, Cpu>(q, k, rel_h, rel_w, dout, dq, dk, dv, dpad_row, drel_h, drel_w, op);
+  require_attention<S, Cpu>(g, q, k, v, pad_row, rel_h, rel_w, op);
+  require_attention_results<S, Cpu>(g, q, out, lse, op);
+  require_attention_gradients<S, Cpu>(q, k, rel_h, rel_w, dout, dq, dk, dv, dpad_row, drel_h, drel_w, op);
   const Index items = g.items(), keys = g.keys_per_item(), dim = g.head_dim;
   if (lse.size() == 0) {
     for (const auto& m : {dk, dv}) {
@@ -80,26 +74,24 @@ void attention_backward(Context<Cpu>& context, const AttentionGeometry& g, InMat
   }
   const S scale = S(1) / std::sqrt(static_cast<S>(dim));
   WorkspaceScope scope(context);
-  const detail::RelativeTables<S> tables(context, g, rel_h, rel_w);
+  const RelativeTables<S> tables(context, g, rel_h, rel_w);
   // Per item: what it adds to the padding row (k, v) and to the tables; summed in the order of the items at the end.
   const auto pad_partial = allocate<S>(context, {items, 2, dim});
   const auto table_partial = allocate<S>(context, {items, tables.h_rows + tables.w_rows, dim});
 
-  const Index slots = detail::slot_count(context, items), gathered = g.window == 0 ? 0 : keys;
+  const Index slots = slot_count(context, items), gathered = g.window == 0 ? 0 : keys;
   const auto q_scratch = allocate<S>(context, {slots, 4, query_tile, dim});  // q, dout, out, dq
   const auto k_scratch = allocate<S>(context, {slots, 4, gathered, dim});    // k, v, dk, dv
   const auto score_scratch = allocate<S>(context, {slots, 2, query_tile, key_tile});
-  const detail::RelativeTermsScratch<S> term_scratch(context, tables, slots), dterm_scratch(context, tables, slots);
+  const RelativeTermsScratch<S> term_scratch(context, tables, slots), dterm_scratch(context, tables, slots);
 
-  detail::parallel_slots(context, items, [&](Index index, Index slot) {
-    const detail::AttentionItem item(g, index);
+  parallel_slots(context, items, [&](Index index, Index slot) {
+    const AttentionItem item(g, index);
     const auto q_slot = q_scratch.slice(slot), k_slot = k_scratch.slice(slot);
-    const auto key =
-        detail::gather_keys<S>(g, item, k, detail::pad_part<S>(g, item, pad_row, 1), k_slot.slice(0).data());
-    const auto value =
-        detail::gather_keys<S>(g, item, v, detail::pad_part<S>(g, item, pad_row, 2), k_slot.slice(1).data());
-    const auto dkey = detail::key_gradient<S>(g, item, dk, k_slot.slice(2).data());
-    const auto dvalue = detail::key_gradient<S>(g, item, dv, k_slot.slice(3).data());
+    const auto key = gather_keys<S>(g, item, k, pad_part<S>(g, item, pad_row, 1), k_slot.slice(0).data());
+    const auto value = gather_keys<S>(g, item, v, pad_part<S>(g, item, pad_row, 2), k_slot.slice(1).data());
+    const auto dkey = key_gradient<S>(g, item, dk, k_slot.slice(2).data());
+    const auto dvalue = key_gradient<S>(g, item, dv, k_slot.slice(3).data());
     S* scores = score_scratch.slice(slot).slice(0).data();
     S* dscores = score_scratch.slice(slot).slice(1).data();
     S* dquery = q_slot.slice(3).data();
@@ -110,9 +102,9 @@ void attention_backward(Context<Cpu>& context, const AttentionGeometry& g, InMat
     for (Index first = 0; first < item.queries; first += query_tile) {
       const Index rows = std::min(query_tile, item.queries - first);
       const S keep = first == 0 ? S(0) : S(1);  // the first tile of queries overwrites what the item sums
-      const auto query = detail::gather_queries<S>(g, item, q, first, rows, q_slot.slice(0).data());
-      const auto dresult = detail::gather_queries<S>(g, item, dout, first, rows, q_slot.slice(1).data());
-      const auto result = detail::gather_queries<S>(g, item, out, first, rows, q_slot.slice(2).data());
+      const auto query = gather_queries<S>(g, item, q, first, rows, q_slot.slice(0).data());
+      const auto dresult = gather_queries<S>(g, item, dout, first, rows, q_slot.slice(1).data());
+      const auto result = gather_queries<S>(g, item, out, first, rows, q_slot.slice(2).data());
       S delta[query_tile];
       for (Index r = 0; r < rows; ++r) delta[r] = (array(dresult.row(r), dim) * array(result.row(r), dim)).sum();
       terms.compute(tables, rows, dim, query);
@@ -122,17 +114,16 @@ void attention_backward(Context<Cpu>& context, const AttentionGeometry& g, InMat
       }
       for (Index begin = 0; begin < keys; begin += key_tile) {
         const Index end = std::min(keys, begin + key_tile), count = end - begin;
-        detail::tile_scores<S>(g, item, tables, terms, scale, query, first, rows, key, begin, end, scores);
-        gemm_serial<S>(Transpose::no, Transpose::yes, rows, count, dim, S(1), dresult.data, dresult.stride,
-                       value.row(begin), value.stride, S(0), dscores, key_tile);
-        detail::softmax_gradient(rows, count, lse.data() + index * g.queries_per_item() + first, delta, scores,
-                                 dscores);
-        gemm_serial<S>(Transpose::yes, Transpose::no, count, dim, rows, S(1), scores, key_tile, dresult.data,
-                       dresult.stride, keep, dvalue.row(begin), dvalue.stride);
-        gemm_serial<S>(Transpose::yes, Transpose::no, count, dim, rows, scale, dscores, key_tile, query.data,
-                       query.stride, keep, dkey.row(begin), dkey.stride);
-        gemm_serial<S>(Transpose::no, Transpose::no, rows, dim, count, scale, dscores, key_tile, key.row(begin),
-                       key.stride, begin == 0 ? S(0) : S(1), dquery, dim);
+        tile_scores<S>(product, g, item, tables, terms, scale, query, first, rows, key, begin, end, scores);
+        product(Transpose::no, Transpose::yes, rows, count, dim, S(1), dresult.data, dresult.stride, value.row(begin),
+                value.stride, S(0), dscores, key_tile);
+        softmax_gradient(rows, count, lse.data() + index * g.queries_per_item() + first, delta, scores, dscores);
+        product(Transpose::yes, Transpose::no, count, dim, rows, S(1), scores, key_tile, dresult.data, dresult.stride,
+                keep, dvalue.row(begin), dvalue.stride);
+        product(Transpose::yes, Transpose::no, count, dim, rows, scale, dscores, key_tile, query.data, query.stride,
+                keep, dkey.row(begin), dkey.stride);
+        product(Transpose::no, Transpose::no, rows, dim, count, scale, dscores, key_tile, key.row(begin), key.stride,
+                begin == 0 ? S(0) : S(1), dquery, dim);
         if (tables.empty()) continue;
         for (Index r = 0; r < rows; ++r) {
           dterms.for_segments(g, tables, item, r, first + r, begin, end, [&](S& h, S* w, Index at, Index length) {
@@ -149,21 +140,37 @@ void attention_backward(Context<Cpu>& context, const AttentionGeometry& g, InMat
       }
     }
     if (g.window > 0) {
-      detail::scatter_keys<S>(g, item, dkey.data, dk, pad_partial.slice(index).slice(0).data());
-      detail::scatter_keys<S>(g, item, dvalue.data, dv, pad_partial.slice(index).slice(1).data());
+      scatter_keys<S>(g, item, dkey.data, dk, pad_partial.slice(index).slice(0).data());
+      scatter_keys<S>(g, item, dvalue.data, dv, pad_partial.slice(index).slice(1).data());
     }
   });
 
-  detail::add_table_gradient<S>(context, table_partial, 0, tables.h_rows, dim, drel_h);
-  detail::add_table_gradient<S>(context, table_partial, tables.h_rows, tables.w_rows, dim, drel_w);
+  add_table_gradient<S>(context, table_partial, 0, tables.h_rows, dim, drel_h);
+  add_table_gradient<S>(context, table_partial, tables.h_rows, tables.w_rows, dim, drel_w);
   if (dpad_row.empty() || g.window == 0) return;
   for (Index index = 0; index < items; ++index) {
-    const detail::AttentionItem item(g, index);
+    const AttentionItem item(g, index);
     for (Index part = 0; part < 2; ++part) {
       array(dpad_row.data() + (part + 1) * q.cols + item.column, dim) +=
           array(pad_partial.slice(index).slice(part).data(), dim);
     }
   }
+}
+
+}  // namespace detail
+
+/// Backward of attention_forward with the same `g`, `q`, `k`, `v`, `pad_row`, `rel_h` and `rel_w`; `out` and `lse` are
+/// its results, the scores are computed again from them. `dout` is the gradient of `out`. dq, dk, dv are overwritten;
+/// dpad_row (only its k and v parts receive something), drel_h and drel_w are added to and may be empty. Throws
+/// ShapeError.
+template <class S>
+void attention_backward(Context<Cpu>& context, const AttentionGeometry& g, InMatrix<S, Cpu> q, InMatrix<S, Cpu> k,
+                        InMatrix<S, Cpu> v, In<S, Cpu> pad_row, In<S, Cpu> rel_h, In<S, Cpu> rel_w,
+                        InMatrix<S, Cpu> out, In<S, Cpu> lse, InMatrix<S, Cpu> dout, MatrixView<S, Cpu> dq,
+                        MatrixView<S, Cpu> dk, MatrixView<S, Cpu> dv, MaybeOut<S, Cpu> dpad_row,
+                        MaybeOut<S, Cpu> drel_h, MaybeOut<S, Cpu> drel_w) {
+  detail::attention_backward_by<S>(context, detail::SerialGemm(), g, q, k, v, pad_row, rel_h, rel_w, out, lse, dout, dq,
+                                   dk, dv, dpad_row, drel_h, drel_w);
 }
 
 }  // namespace ssam::inline SSAM_ABI::ops

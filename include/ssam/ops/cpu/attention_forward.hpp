@@ -23,6 +23,67 @@ void absorb_scores(Index rows, Index count, Index head_dim, S* scores, S* peak, 
   }
 }
 
+/// attention_forward, its two products by `product`.
+template <class S, class Product>
+void attention_forward_by(Context<Cpu>& context, const Product& product, const AttentionGeometry& g, InMatrix<S, Cpu> q,
+                          InMatrix<S, Cpu> k, InMatrix<S, Cpu> v, In<S, Cpu> pad_row, In<S, Cpu> rel_h,
+                          In<S, Cpu> rel_w, MatrixView<S, Cpu> out, TensorView<S, Cpu> lse) {
+  require_attention<S, Cpu>(g, q, k, v, pad_row, rel_h, rel_w, "attention_forward");
+  require_attention_results<S, Cpu>(g, q, out, lse, "attention_forward");
+  if (lse.size() == 0) return;
+  WorkspaceScope scope(context);
+  const RelativeTables<S> tables(context, g, rel_h, rel_w);
+  const Index keys = g.keys_per_item(), dim = g.head_dim;
+  const S scale = S(1) / std::sqrt(static_cast<S>(dim));
+
+  // Few items: their queries are split as well, by whole tiles, into about 64 pieces of work.
+  const Index tiles = (g.queries_per_item() + query_tile - 1) / query_tile;
+  const Index splits = std::clamp<Index>(64 / g.items(), 1, tiles);
+  const Index split = (tiles + splits - 1) / splits * query_tile;
+  const Index work = g.items() * splits;
+
+  const Index slots = slot_count(context, work), gathered = g.window == 0 ? 0 : keys;
+  const auto q_scratch = allocate<S>(context, {slots, query_tile, dim});
+  const auto k_scratch = allocate<S>(context, {slots, gathered, dim});
+  const auto v_scratch = allocate<S>(context, {slots, gathered, dim});
+  const auto score_scratch = allocate<S>(context, {slots, query_tile, key_tile});
+  const auto sum_scratch = allocate<S>(context, {slots, query_tile, dim});
+  const RelativeTermsScratch<S> term_scratch(context, tables, slots);
+
+  parallel_slots(context, work, [&](Index piece, Index slot) {
+    const AttentionItem item(g, piece / splits);
+    const auto key = gather_keys<S>(g, item, k, pad_part<S>(g, item, pad_row, 1), k_scratch.slice(slot).data());
+    const auto value = gather_keys<S>(g, item, v, pad_part<S>(g, item, pad_row, 2), v_scratch.slice(slot).data());
+    S* scores = score_scratch.slice(slot).data();
+    S* sum = sum_scratch.slice(slot).data();
+    auto terms = term_scratch.slot(slot);
+    S* item_lse = lse.data() + item.index * g.queries_per_item();
+    if (piece % splits == 0) std::fill(item_lse + item.queries, item_lse + g.queries_per_item(), S(0));
+
+    const Index last = std::min(item.queries, (piece % splits + 1) * split);
+    for (Index first = piece % splits * split; first < last; first += query_tile) {
+      const Index rows = std::min(query_tile, last - first);
+      const auto query = gather_queries<S>(g, item, q, first, rows, q_scratch.slice(slot).data());
+      terms.compute(tables, rows, dim, query);
+      S peak[query_tile], total[query_tile];
+      std::fill(peak, peak + rows, -std::numeric_limits<S>::infinity());
+      std::fill(total, total + rows, S(0));
+      for (Index begin = 0; begin < keys; begin += key_tile) {
+        const Index end = std::min(keys, begin + key_tile);
+        tile_scores<S>(product, g, item, tables, terms, scale, query, first, rows, key, begin, end, scores);
+        absorb_scores(rows, end - begin, dim, scores, peak, total, sum);
+        product(Transpose::no, Transpose::no, rows, dim, end - begin, S(1), scores, key_tile, value.row(begin),
+                value.stride, begin == 0 ? S(0) : S(1), sum, dim);
+      }
+      for (Index r = 0; r < rows; ++r) {
+        S* to = out.data + item.query_row(g, first + r) * out.stride + item.column;
+        array(to, dim) = array(sum + r * dim, dim) / total[r];
+        item_lse[first + r] = peak[r] + std::log(total[r]);
+      }
+    }
+  });
+}
+
 }  // namespace detail
 
 /// Multi-head attention as SAM's image encoder does it: softmax(scale q . k + rel_h + rel_w) v with scale =
@@ -39,63 +100,7 @@ template <class S>
 void attention_forward(Context<Cpu>& context, const AttentionGeometry& g, InMatrix<S, Cpu> q, InMatrix<S, Cpu> k,
                        InMatrix<S, Cpu> v, In<S, Cpu> pad_row, In<S, Cpu> rel_h, In<S, Cpu> rel_w,
                        MatrixView<S, Cpu> out, TensorView<S, Cpu> lse) {
-  using detail::array, detail::key_tile, detail::query_tile;
-  detail::require_attention<S, Cpu>(g, q, k, v, pad_row, rel_h, rel_w, "attention_forward");
-  detail::require_attention_results<S, Cpu>(g, q, out, lse, "attention_forward");
-  if (lse.size() == 0) return;
-  WorkspaceScope scope(context);
-  const detail::RelativeTables<S> tables(context, g, rel_h, rel_w);
-  const Index keys = g.keys_per_item(), dim = g.head_dim;
-  const S scale = S(1) / std::sqrt(static_cast<S>(dim));
-
-  // Few items: their queries are split as well, by whole tiles, into about 64 pieces of work.
-  const Index tiles = (g.queries_per_item() + query_tile - 1) / query_tile;
-  const Index splits = std::clamp<Index>(64 / g.items(), 1, tiles);
-  const Index split = (tiles + splits - 1) / splits * query_tile;
-  const Index work = g.items() * splits;
-
-  const Index slots = detail::slot_count(context, work), gathered = g.window == 0 ? 0 : keys;
-  const auto q_scratch = allocate<S>(context, {slots, query_tile, dim});
-  const auto k_scratch = allocate<S>(context, {slots, gathered, dim});
-  const auto v_scratch = allocate<S>(context, {slots, gathered, dim});
-  const auto score_scratch = allocate<S>(context, {slots, query_tile, key_tile});
-  const auto sum_scratch = allocate<S>(context, {slots, query_tile, dim});
-  const detail::RelativeTermsScratch<S> term_scratch(context, tables, slots);
-
-  detail::parallel_slots(context, work, [&](Index piece, Index slot) {
-    const detail::AttentionItem item(g, piece / splits);
-    const auto key =
-        detail::gather_keys<S>(g, item, k, detail::pad_part<S>(g, item, pad_row, 1), k_scratch.slice(slot).data());
-    const auto value =
-        detail::gather_keys<S>(g, item, v, detail::pad_part<S>(g, item, pad_row, 2), v_scratch.slice(slot).data());
-    S* scores = score_scratch.slice(slot).data();
-    S* sum = sum_scratch.slice(slot).data();
-    auto terms = term_scratch.slot(slot);
-    S* item_lse = lse.data() + item.index * g.queries_per_item();
-    if (piece % splits == 0) std::fill(item_lse + item.queries, item_lse + g.queries_per_item(), S(0));
-
-    const Index last = std::min(item.queries, (piece % splits + 1) * split);
-    for (Index first = piece % splits * split; first < last; first += query_tile) {
-      const Index rows = std::min(query_tile, last - first);
-      const auto query = detail::gather_queries<S>(g, item, q, first, rows, q_scratch.slice(slot).data());
-      terms.compute(tables, rows, dim, query);
-      S peak[query_tile], total[query_tile];
-      std::fill(peak, peak + rows, -std::numeric_limits<S>::infinity());
-      std::fill(total, total + rows, S(0));
-      for (Index begin = 0; begin < keys; begin += key_tile) {
-        const Index end = std::min(keys, begin + key_tile);
-        detail::tile_scores<S>(g, item, tables, terms, scale, query, first, rows, key, begin, end, scores);
-        detail::absorb_scores(rows, end - begin, dim, scores, peak, total, sum);
-        detail::gemm_serial<S>(Transpose::no, Transpose::no, rows, dim, end - begin, S(1), scores, key_tile,
-                               value.row(begin), value.stride, begin == 0 ? S(0) : S(1), sum, dim);
-      }
-      for (Index r = 0; r < rows; ++r) {
-        S* to = out.data + item.query_row(g, first + r) * out.stride + item.column;
-        array(to, dim) = array(sum + r * dim, dim) / total[r];
-        item_lse[first + r] = peak[r] + std::log(total[r]);
-      }
-    }
-  });
+  detail::attention_forward_by<S>(context, detail::SerialGemm(), g, q, k, v, pad_row, rel_h, rel_w, out, lse);
 }
 
 }  // namespace ssam::inline SSAM_ABI::ops

@@ -12,6 +12,14 @@ namespace detail {
 inline constexpr Index query_tile = 64;
 inline constexpr Index key_tile = 256;
 
+/// gemm_serial, as attention is told how its tiles are multiplied.
+struct SerialGemm {
+  template <class... Arguments>
+  void operator()(const Arguments&... arguments) const {
+    gemm_serial(arguments...);
+  }
+};
+
 /// A strided matrix inside one item.
 template <class S>
 struct Rows {
@@ -141,12 +149,12 @@ const S* pad_part(const AttentionGeometry& g, const AttentionItem& item, TensorV
 
 /// scores[rows, key_tile] = scale q . k plus the relative terms, for the keys [begin, end) and the queries from
 /// `first`.
-template <class S>
-void tile_scores(const AttentionGeometry& g, const AttentionItem& item, const RelativeTables<S>& tables,
-                 const RelativeTerms<S>& terms, S scale, Rows<const S> q, Index first, Index rows, Rows<const S> k,
-                 Index begin, Index end, S* scores) {
-  gemm_serial<S>(Transpose::no, Transpose::yes, rows, end - begin, g.head_dim, scale, q.data, q.stride, k.row(begin),
-                 k.stride, S(0), scores, key_tile);
+template <class S, class Product>
+void tile_scores(const Product& product, const AttentionGeometry& g, const AttentionItem& item,
+                 const RelativeTables<S>& tables, const RelativeTerms<S>& terms, S scale, Rows<const S> q, Index first,
+                 Index rows, Rows<const S> k, Index begin, Index end, S* scores) {
+  product(Transpose::no, Transpose::yes, rows, end - begin, g.head_dim, scale, q.data, q.stride, k.row(begin), k.stride,
+          S(0), scores, key_tile);
   if (tables.empty()) return;
   for (Index r = 0; r < rows; ++r) {
     terms.for_segments(g, tables, item, r, first + r, begin, end, [&](S h, const S* w, Index at, Index count) {

@@ -60,6 +60,20 @@ inline Index balanced_piece(Index extent, Index least) {
   return (extent + pieces - 1) / pieces;
 }
 
+/// f(row, rows, col, cols) for every panel of an m x n result, on the pool. Panels of a few hundred rows keep the
+/// repeated packing of B small; wide, low results are cut along their columns.
+template <class F>
+void for_gemm_panels(Context<Cpu>& context, Index m, Index n, const F& f) {
+  const Index least = std::max<Index>(192, (m + 31) / 32);
+  if (m >= n || m > least) {
+    context.parallel_ranges(m, balanced_piece(m, least),
+                            [&](Index begin, Index end) { f(begin, end - begin, Index{0}, n); });
+  } else {
+    context.parallel_ranges(n, balanced_piece(n, std::max<Index>(256, (n + 31) / 32)),
+                            [&](Index begin, Index end) { f(Index{0}, m, begin, end - begin); });
+  }
+}
+
 }  // namespace detail
 
 /// c = alpha op(a) op(b) + beta c; `a_op`, `b_op`: whether a, b are transposed. The result is cut into panels that
@@ -69,22 +83,12 @@ template <class S>
 void gemm(Context<Cpu>& context, Transpose a_op, Transpose b_op, S alpha, InMatrix<S, Cpu> a, InMatrix<S, Cpu> b,
           S beta, MatrixView<S, Cpu> c) {
   const Index m = c.rows, n = c.cols, k = detail::require_gemm<S, Cpu>(a_op, b_op, a, b, c);
-  // Panels of a few hundred rows keep the repeated packing of B small; wide, low results are cut along their columns.
-  const Index least = std::max<Index>(192, (m + 31) / 32);
-  if (m >= n || m > least) {
-    context.parallel_ranges(m, detail::balanced_piece(m, least), [&](Index begin, Index end) {
-      const S* first = a_op == Transpose::no ? a.data + begin * a.stride : a.data + begin;
-      detail::gemm_serial<S>(a_op, b_op, end - begin, n, k, alpha, first, a.stride, b.data, b.stride, beta,
-                             c.data + begin * c.stride, c.stride);
-    });
-    return;
-  }
-  context.parallel_ranges(n, detail::balanced_piece(n, std::max<Index>(256, (n + 31) / 32)),
-                          [&](Index begin, Index end) {
-                            const S* first = b_op == Transpose::no ? b.data + begin : b.data + begin * b.stride;
-                            detail::gemm_serial<S>(a_op, b_op, m, end - begin, k, alpha, a.data, a.stride, first,
-                                                   b.stride, beta, c.data + begin, c.stride);
-                          });
+  detail::for_gemm_panels(context, m, n, [&](Index row, Index rows, Index col, Index cols) {
+    const S* first_a = a.data + (a_op == Transpose::no ? row * a.stride : row);
+    const S* first_b = b.data + (b_op == Transpose::no ? col : col * b.stride);
+    detail::gemm_serial<S>(a_op, b_op, rows, cols, k, alpha, first_a, a.stride, first_b, b.stride, beta,
+                           c.data + row * c.stride + col, c.stride);
+  });
 }
 
 /// c = op(a) op(b): gemm with alpha 1 and beta 0; `a_op`, `b_op` as there.
