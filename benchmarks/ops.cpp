@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <ssam/adapt/lora_linear.hpp>
 #include <ssam/ops/cpu/provider.hpp>
@@ -35,28 +36,29 @@ constexpr double floats(double elements) { return 4 * elements; }
 
 /// Times what make(context) returns, a function of the context; it is called when the benchmark runs.
 template <class Device, class Make>
+void time_op(benchmark::State& state, const Cost& cost, const Make& make) {
+  Context<Device> context;
+  context.training = true;
+  auto run = make(context);
+  const auto begin = std::chrono::steady_clock::now();
+  for (auto _ : state) {
+    WorkspaceScope<Device> scope(context);
+    run(context);
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  const double per_second = static_cast<double>(state.iterations()) / seconds.count();
+  if (cost.flops > 0) {
+    state.counters["GFLOP/s"] = cost.flops * per_second * 1e-9;
+    state.counters["%fma"] = 100 * cost.flops * per_second / machine.fma;
+  }
+  state.counters["MB"] = cost.bytes * 1e-6;
+  state.counters["GB/s"] = cost.bytes * per_second * 1e-9;
+  state.counters["%triad"] = 100 * cost.bytes * per_second / machine.triad;
+}
+template <class Device, class Make>
 void add(const std::string& name, const Cost& cost, const Make& make) {
-  benchmark::RegisterBenchmark(name.c_str(),
-                               [=](benchmark::State& state) {
-                                 Context<Device> context;
-                                 context.training = true;
-                                 auto run = make(context);
-                                 for (auto _ : state) {
-                                   WorkspaceScope<Device> scope(context);
-                                   run(context);
-                                 }
-                                 const auto rate = [](double amount) {
-                                   return benchmark::Counter(amount, benchmark::Counter::kIsIterationInvariantRate);
-                                 };
-                                 if (cost.flops > 0) {
-                                   state.counters["GFLOP/s"] = rate(cost.flops * 1e-9);
-                                   state.counters["%fma"] = rate(100 * cost.flops / machine.fma);
-                                 }
-                                 state.counters["GB/s"] = rate(cost.bytes * 1e-9);
-                                 state.counters["%triad"] = rate(100 * cost.bytes / machine.triad);
-                               })
-      ->UseRealTime()
-      ->Unit(benchmark::kMillisecond);
+  const auto time = [=](benchmark::State& state) { time_op<Device>(state, cost, make); };
+  benchmark::RegisterBenchmark(name.c_str(), time)->UseRealTime()->Unit(benchmark::kMillisecond);
 }
 
 /// Times job->forward(context) and job->backward(context) of the job that make() returns.
