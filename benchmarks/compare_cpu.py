@@ -3,7 +3,8 @@
 installed. Every contestant of a row is a process of its own; they take turns, so that what else the machine does hits all
 of them, and what is told is the median of the rounds and the kernel's peak of the process's memory.
 
-Writes OUT/cpu.md (tables), OUT/cpu.svg (the first table drawn) and OUT/cpu.json (every time).
+Writes OUT/cpu.json (every time), OUT/cpu.md (tables) and OUT/cpu.svg (the first table drawn); with the OUT that is kept in
+the tree also the README's table. A part that is not run stays as it was.
 """
 
 import argparse
@@ -138,9 +139,7 @@ class Comparison:
         job = [image, batch, self.options.threads]
         precisions = ["fp32", "bf16"] if self.bf16 else ["fp32"]
         if installed("torch"):
-            forms = {"PyTorch": work}
-            if work == "ssam":
-                forms = {"PyTorch, authors' form": "ssam", "PyTorch, factored by hand": "ssam_factored"}
+            forms = {"PyTorch": work} | ({"PyTorch by hand": "ssam_factored"} if work == "ssam" else {})
             for name, form in forms.items():
                 for precision in precisions:
                     yield f"{name} {precision}", peer("torch", precision, form, *job)
@@ -221,7 +220,7 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of every contestant (all cores)")
     parser.add_argument("--rounds", type=int, default=5, help="that count, after a warm-up (%(default)s)")
     parser.add_argument("--parts", nargs="+", choices=["steps", "labels", "sizes"], default=["steps", "labels", "sizes"])
-    parser.add_argument("--out", type=pathlib.Path, default=HERE / "results", help="folder (%(default)s)")
+    parser.add_argument("--out", type=pathlib.Path, default=cpu_tables.RESULTS, help="folder (%(default)s)")
     options = parser.parse_args()
     # As the program `ssam` does. Contestants wait for their turn, and a waiting thread must not take a core from another.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -230,13 +229,13 @@ def main():
     told = json.loads(path.read_text()) if path.exists() else {}
     comparison = Comparison(options)
     for part in options.parts:
-        about = machine(options.threads) | {"rounds": options.rounds}
-        told[part] = {"machine": about, "rows": list(getattr(comparison, part)())}
-        path.write_text(json.dumps(told, indent=1) + "\n")
-        (options.out / "cpu.md").write_text(cpu_tables.markdown(told))
-        if "steps" in told:
-            (options.out / "cpu.svg").write_text(cpu_tables.svg(told["steps"]))
-    print(cpu_tables.markdown(told))
+        rows = []
+        told[part] = {"machine": machine(options.threads) | {"rounds": options.rounds}, "rows": rows}
+        for row in getattr(comparison, part)():
+            rows.append(row)
+            path.write_text(json.dumps(told, indent=1) + "\n")
+            cpu_tables.write(options.out)
+    print((options.out / "cpu.md").read_text())
 
 
 if __name__ == "__main__":

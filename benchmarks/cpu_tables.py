@@ -1,4 +1,4 @@
-"""What compare_cpu.py measured, as Markdown and SVG. cpu_tables.py writes both anew from results/cpu.json."""
+"""What compare_cpu.py measured, as Markdown and SVG. Run alone it writes both anew from results/cpu.json."""
 
 import html
 import json
@@ -10,6 +10,7 @@ WORK = {
     "lora": "LoRA step",
     "full": "full fine-tuning step",
 }
+RESULTS = pathlib.Path(__file__).resolve().parent / "results"
 BEGIN, END = "<!-- cpu.md: steps -->", "<!-- cpu.md: end -->"
 
 
@@ -57,26 +58,26 @@ def shares(row):
     return [f"{100 * needed / ours['seconds']:.0f}%", f"{100 * row['attention'] / ours['seconds']:.0f}%"]
 
 
-def fastest(results):
-    return min((r for r in results if "seconds" in r), key=lambda r: r["seconds"], default=None)
-
-
 def steps(part):
     rows = part["rows"]
-    ours = [r["name"] for r in rows[0]["results"] if r["name"].startswith("ssam")]
-    lines = [BEGIN, "Seconds [peak of the process's memory in GB] and the ratio to `ssam`:", ""]
+    names = list(dict.fromkeys(result["name"] for row in rows for result in row["results"]))
     body = []
     for row in rows:
+        results = {result["name"]: result for result in row["results"]}
         first = row["results"][0].get("seconds")
-        mine = [r for r in row["results"] if r["name"] in ours]
-        others = [r for r in row["results"] if r["name"] not in ours]
-        cells = [cell(mine[0])] + [cell(r, first) for r in mine[1:]] + shares(row)
-        told = "<br>".join(f"{r['name']}: {cell(r, first)}" for r in others)
-        body.append([row_name(row), *cells, told])
-    lines += table(["work, ViT-B", *[f"`{name}`" for name in ours], "of FMA rate", "attention", "others"], body)
+        cells = [cell(results[name], i > 0 and first) if name in results else "" for i, name in enumerate(names)]
+        body.append([row_name(row), cells[0], *shares(row), *cells[1:]])
     rate = max((row["fma"] for row in rows if row.get("fma")), default=0) * 1e-9
-    lines += ["", f"{machine_line(part['machine'])}. FMA rate of fp32: {rate:.0f} GFLOP/s, measured beside each row.", END]
-    return lines
+    return [
+        BEGIN,
+        "Seconds, [peak of the process's memory in GB], times as long as `ssam`:",
+        "",
+        *table(["SAM ViT-B", names[0], "of FMA rate", "attention", *names[1:]], body),
+        "",
+        f"{machine_line(part['machine'])}. FMA rate of fp32, measured beside each row: {rate:.0f} GFLOP/s at most. S-SAM in",
+        "PyTorch: as its authors form the weight, and factored by hand as ssam does. Training steps include loss and AdamW.",
+        END,
+    ]
 
 
 def labels(part):
@@ -102,8 +103,8 @@ def growth(before, after):
     if after["batch"] != before["batch"]:
         reason = f"{after['batch'] / before['batch']:.0f}x the images, {times('total'):.1f}x the operations"
         held = after["results"][0]["bytes"] - before["results"][0]["bytes"]
-        each = held / (after["batch"] - before["batch"])
-        return f"{reason}, {slower:.1f}x the time; each image holds {gigabytes(each)} GB more"
+        each = max(0, held) / (after["batch"] - before["batch"])
+        return f"{reason}, {slower:.1f}x the time; {gigabytes(each)} GB for each image more"
     pixels = (after["image"] / before["image"]) ** 2
     return (
         f"{pixels:.0f}x the tokens: linear layers {times('linear'):.1f}x, windows {times('windows'):.1f}x, "
@@ -167,8 +168,20 @@ def svg(part):
     return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *body, "</svg>"]) + "\n"
 
 
+def write(folder):
+    """The tables and the drawing of folder/cpu.json; where that is the tree's own, the README's table, too."""
+    told = json.loads((folder / "cpu.json").read_text())
+    text = markdown(told)
+    (folder / "cpu.md").write_text(text)
+    if "steps" not in told:
+        return
+    (folder / "cpu.svg").write_text(svg(told["steps"]))
+    if folder.resolve() == RESULTS:
+        readme = RESULTS.parent.parent / "README.md"
+        page = readme.read_text()
+        block = text[text.index(BEGIN) : text.index(END)]
+        readme.write_text(page[: page.index(BEGIN)] + block + page[page.index(END) :])
+
+
 if __name__ == "__main__":
-    folder = pathlib.Path(__file__).resolve().parent / "results"
-    measured = json.loads((folder / "cpu.json").read_text())
-    (folder / "cpu.md").write_text(markdown(measured))
-    (folder / "cpu.svg").write_text(svg(measured["steps"]))
+    write(RESULTS)
