@@ -92,7 +92,12 @@ def installed(library):
 
 def flags():
     text = pathlib.Path("/proc/cpuinfo").read_text()
-    return set(next((line.split(":")[1] for line in text.splitlines() if line.startswith("flags")), "").split())
+    lines = (line.split(":")[1] for line in text.splitlines() if line.startswith(("flags", "Features")))
+    return set(next(lines, "").split())
+
+
+def has_bf16():
+    return bool({"amx_bf16", "avx512_bf16", "bf16"} & flags())
 
 
 def available_memory():
@@ -110,6 +115,7 @@ def machine(threads):
         "processor": f"{fields.get('Model name', platform.machine())} (family {fields.get('CPU family', '?')}, "
         f"model {fields.get('Model', '?')})",
         "instructions": next((flag for flag in wanted if flag in flags()), "none of " + ", ".join(wanted)),
+        "bf16": has_bf16(),
         "virtual": "Hypervisor vendor" in fields,
         "cores": os.cpu_count(),
         "threads": threads,
@@ -126,7 +132,6 @@ class Comparison:
     def __init__(self, options):
         self.options = options
         self.folder = tempfile.TemporaryDirectory()
-        self.bf16 = {"avx512_bf16", "amx_bf16"} & flags()
 
     def ours(self, device, work, image, batch, labels=1):
         command = [self.options.bench, work, image, batch, labels]
@@ -137,7 +142,7 @@ class Comparison:
         """(name, command) of what else can do this job."""
         peer = lambda *words: [sys.executable, HERE / "cpu_peers.py", *words]
         job = [image, batch, self.options.threads]
-        precisions = ["fp32", "bf16"] if self.bf16 else ["fp32"]
+        precisions = ["fp32", "bf16"] if has_bf16() else ["fp32"]
         if installed("torch"):
             forms = {"PyTorch": work} | ({"PyTorch by hand": "ssam_factored"} if work == "ssam" else {})
             for name, form in forms.items():

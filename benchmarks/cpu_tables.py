@@ -3,6 +3,7 @@
 import html
 import json
 import pathlib
+import textwrap
 
 WORK = {
     "encoder": "SAM encoder",
@@ -39,6 +40,7 @@ def machine_line(about):
     peers = ", ".join(f"{versions[key]} {value}" for key, value in about["versions"].items())
     kind = f"{about['processor']}, {about['instructions']}, {about['cores']} cores"
     kind += " of a virtual machine" if about["virtual"] else ""
+    kind += "" if about.get("bf16") else ", no instructions for bf16 (rows of it are left out)"
     busy = about["load"] / about["cores"]
     shared = f", shared: {about['load']:.1f} other threads were running at the start" if busy > 0.2 else ""
     return f"{kind}{shared}; {about['threads']} threads, median of {about['rounds']} rounds" + (f"; {peers}" if peers else "")
@@ -68,14 +70,18 @@ def steps(part):
         cells = [cell(results[name], i > 0 and first) if name in results else "" for i, name in enumerate(names)]
         body.append([row_name(row), cells[0], *shares(row), *cells[1:]])
     rate = max((row["fma"] for row in rows if row.get("fma")), default=0) * 1e-9
+    about = (
+        f"{machine_line(part['machine'])}. FMA rate of fp32, measured beside each row: {rate:.0f} GFLOP/s at most. Training "
+        "steps include loss and AdamW, S-SAM's not the decomposition. PyTorch runs S-SAM as its authors form the weight; by "
+        "hand: factored, as ssam does."
+    )
     return [
         BEGIN,
-        "Seconds, [peak of the process's memory in GB], times as long as `ssam`:",
+        f"Seconds, [peak of the process's memory in GB], times as long as `{names[0]}`:",
         "",
         *table(["SAM ViT-B", names[0], "of FMA rate", "attention", *names[1:]], body),
         "",
-        f"{machine_line(part['machine'])}. FMA rate of fp32, measured beside each row: {rate:.0f} GFLOP/s at most. S-SAM in",
-        "PyTorch: as its authors form the weight, and factored by hand as ssam does. Training steps include loss and AdamW.",
+        *textwrap.wrap(about, 125, break_on_hyphens=False),
         END,
     ]
 
@@ -89,7 +95,8 @@ def labels(part):
                     [result["name"], row["way"], cell(result), f"{row['pairs'] / result['seconds']:.2f}"]
                 )
     head = ["", "labels of an image", "s [GB] a step", "(image, label) pairs per second"]
-    return ["S-SAM steps at 256 px with 8 labels of one image:", "", *table(head, body), "", machine_line(part["machine"]) + "."]
+    about = textwrap.wrap(machine_line(part["machine"]) + ".", 125)
+    return ["S-SAM steps at 256 px with 8 labels of one image:", "", *table(head, body), "", *about]
 
 
 def growth(before, after):
@@ -131,7 +138,7 @@ def sizes(part):
         body.append([WORK[row["work"]], str(row["image"]), str(row["batch"]), *cells, growth(before, row)])
     head = ["work, ViT-B", "px", "batch", "s", "GB", "GFLOP/s", "growth"]
     lines = ["Size and batch, `ssam` alone (batches against the smaller one, sizes against half the side):", ""]
-    return lines + table(head, body) + ["", machine_line(part["machine"]) + "."]
+    return lines + table(head, body) + ["", *textwrap.wrap(machine_line(part["machine"]) + ".", 125)]
 
 
 def markdown(told):

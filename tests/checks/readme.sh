@@ -21,7 +21,7 @@ complaints=$(
   fi
 
   measured() { sed -n '/^<!-- cpu.md: steps -->$/,/^<!-- cpu.md: end -->$/p' "$1"; }
-  written=$(measured benchmarks/results/cpu.md)
+  written=$(measured benchmarks/results/cpu.md 2>/dev/null || true)
   if [ -z "$written" ] || [ "$(measured README.md)" != "$written" ]; then
     echo "README.md: the table of times is not that of benchmarks/results/cpu.md"
   fi
