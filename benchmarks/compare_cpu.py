@@ -193,10 +193,13 @@ class Comparison:
             yield {"work": work, "image": image, "batch": batch} | self.row(contestants)
 
     def labels(self):
-        for name, batch, labels in ("one by one", LABELS, 1), ("together", 1, LABELS):
-            print(f"{LABELS} labels of an image {name}", file=sys.stderr)
-            row = self.row([self.ours(device, "ssam", 256, batch, labels) for device in self.options.devices])
-            yield {"way": name, "pairs": LABELS} | row
+        print(f"{LABELS} labels of an image", file=sys.stderr)
+        contestants = []
+        for device in self.options.devices:
+            for way, batch, labels in ("one by one", LABELS, 1), ("together", 1, LABELS):
+                name, command = self.ours(device, "ssam", 256, batch, labels)
+                contestants.append((f"{name}, {way}", command))
+        yield {"labels": LABELS} | self.row(contestants)
 
     def sizes(self):
         """Ours alone. What would not fit into memory, by the two batches before it, is not run."""

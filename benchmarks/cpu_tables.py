@@ -87,16 +87,13 @@ def steps(part):
 
 
 def labels(part):
-    body = []
+    lines = []
     for row in part["rows"]:
-        for result in row["results"]:
-            if "seconds" in result:
-                body.append(
-                    [result["name"], row["way"], cell(result), f"{row['pairs'] / result['seconds']:.2f}"]
-                )
-    head = ["", "labels of an image", "s [GB] a step", "(image, label) pairs per second"]
-    about = textwrap.wrap(machine_line(part["machine"]) + ".", 125)
-    return ["S-SAM steps at 256 px with 8 labels of one image:", "", *table(head, body), "", *about]
+        ran = [result for result in row["results"] if "seconds" in result]
+        body = [[r["name"], cell(r), f"{row['labels'] / r['seconds']:.2f}"] for r in ran]
+        lines += [f"S-SAM steps at 256 px with {row['labels']} labels of one image:", ""]
+        lines += table(["labels of an image", "s [GB] a step", "(image, label) pairs per second"], body)
+    return [*lines, "", *textwrap.wrap(machine_line(part["machine"]) + ".", 125)]
 
 
 def growth(before, after):
@@ -169,8 +166,9 @@ def svg(part):
             )
             text(left + length + 6, y, words)
         y += 10
-    y += 14
-    text(8, y, machine_line(part["machine"]), ' font-size="9"')
+    for words in textwrap.wrap(machine_line(part["machine"]), 125):
+        y += 14
+        text(8, y, words, ' font-size="10"')
     head = f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y + 10}" font-family="sans-serif" font-size="12">'
     return "\n".join([head, '<rect width="100%" height="100%" fill="white"/>', *body, "</svg>"]) + "\n"
 
