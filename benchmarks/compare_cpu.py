@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """ssam's jobs on this machine's processor, beside the same jobs in PyTorch, ONNX Runtime and OpenVINO where they are
-installed. Every contestant of a row is a process of its own; they take turns, so that what else the machine does hits all
-of them, and what is told is the median of the rounds and the kernel's peak of the process's memory.
+installed (pip install torch onnx onnxscript onnxruntime openvino). Every contestant of a row is a process of its own; they
+take turns, so that what else the machine does hits all of them. What is told is the median of the rounds and the kernel's
+peak of the process's memory.
 
 Writes OUT/cpu.json (every time), OUT/cpu.md (tables) and OUT/cpu.svg (the first table drawn); with the OUT that is kept in
 the tree also the README's table. A part that is not run stays as it was.
