@@ -3,26 +3,13 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <ssam/sam/state.hpp>
-#include <ssam/train/adamw.hpp>
 
 #include "cuda.hpp"
+#include "jobs.hpp"
 
 namespace bench {
 
-using namespace ssam;
-
 namespace {
-
-constexpr double count(Index n) { return static_cast<double>(n); }
-
-template <class Device>
-Tensor<float, Device> filled(const Shape& shape, double low, double high) {
-  Random random(static_cast<std::uint64_t>(shape.elements()));
-  std::vector<float> values(static_cast<std::size_t>(shape.elements()));
-  for (float& value : values) value = static_cast<float>(random.uniform(low, high));
-  return Tensor<float, Device>(shape, values);
-}
 
 /// Milliseconds of f(), the median of `steps` calls after three.
 template <class Device, class F>
@@ -85,99 +72,39 @@ CardRates card_rates(int steps) {
   return {2.0 * side * side * side / (product * 1e-3), 2.0 * static_cast<double>(bytes) / (copy * 1e-3)};
 }
 
-/// Operations of the image encoder per image, forward.
-double encoder_flops(const SamConfig& config) {
-  const double grid = count(config.grid()), tokens = grid * grid, channels = count(config.embed_dim);
-  const double patch = count(config.patch_size * config.patch_size * 3), out = count(config.out_channels);
-  double macs = tokens * patch * channels + tokens * out * (channels + 9 * out);
-  for (Index block = 0; block < config.depth; ++block) {
-    const Index windows = config.is_global(block) ? 1 : (config.grid() + config.window - 1) / config.window;
-    const double side = config.is_global(block) ? grid : count(config.window);
-    macs += tokens * 12 * channels * channels;
-    macs += count(windows * windows) * side * side * channels * (2 * side * side + 2 * side);
-  }
-  return 2 * macs;
+/// `Job`: Embedding or a TrainingStep.
+template <class Job, class Device>
+Measurement time_job(const std::string& name, Method method, Index size, Index batch, int steps) {
+  const double free = free_memory();
+  Context<Device> context;
+  Job job(context, size, batch);
+  const double time = median_time(context, steps, [&] { job(context); });
+  return {name + " " + std::to_string(size) + " batch " + std::to_string(batch), time, free - free_memory(),
+          step_flops(vit_b(size), method, batch, 1).total()};
 }
 
 template <class Device>
 Measurement embed(Index size, Index batch, int steps) {
-  const double free = free_memory();
-  Context<Device> context;
-  TextPromptedSam<float, Device, recipes::ZeroShot> model(vit_b(size));
-  randomize(model, Random(1));
-  const auto images = filled<Device>({batch, size, size, 3}, -2, 2);
-  const double time = median_time(context, steps, [&] {
-    WorkspaceScope<Device> scope(context);
-    model.sam.encode(context, images);
-  });
-  return {"embed " + std::to_string(size) + " batch " + std::to_string(batch), time, free - free_memory(),
-          count(batch) * encoder_flops(vit_b(size))};
+  return time_job<Embedding<Device>, Device>("embed", Method::encode, size, batch, steps);
 }
 
-/// Counted as three forward passes of the encoder, less the gradients of its frozen weights: two.
 template <class Device>
 Measurement train(Index size, Index batch, int steps) {
-  const double free = free_memory();
-  Context<Device> context;
-  TextPromptedSam<float, Device, recipes::SSam<Rule::paper>> model(vit_b(size));
-  randomize(model, Random(1));
-  prepare(context, model);
-  const auto images = filled<Device>({batch, size, size, 3}, -2, 2), text = filled<Device>({batch, 512}, -1, 1);
-  auto inside = filled<Cpu>({batch, size, size}, 0, 1);
-  for (Index i = 0; i < inside.size(); ++i) inside.data()[i] = inside.data()[i] > 0.5f ? 1.0f : 0.0f;
-  const Tensor<float, Device> masks(inside.shape(), inside.to_host());
-  AdamW<float, Device> optimizer;
-  Tensor<double, Device> loss(Shape{1});
-  context.training = true;
-  typename decltype(model)::Record record;
-  const double time = median_time(context, steps, [&] {
-    WorkspaceScope<Device> scope(context);
-    const auto probability = model.forward(context, images, text, record);
-    const auto dprobability = allocate<float>(context, probability.shape());
-    ops::mask_loss<float>(context, probability, masks, {}, dprobability, 1, loss.view());
-    model.backward(context, record, dprobability);
-    optimizer.step(context, model);
-  });
-  return {"S-SAM step " + std::to_string(size) + " batch " + std::to_string(batch), time, free - free_memory(),
-          2 * count(batch) * encoder_flops(vit_b(size))};
+  using Step = TrainingStep<Device, recipes::SSam<Rule::paper>>;
+  return time_job<Step, Device>("S-SAM step", Method::ssam, size, batch, steps);
 }
 
 /// `relative`: with relative positions.
 template <class Device>
 Measurement attention(Index window, bool relative, bool backward, int steps) {
   Context<Device> context;
-  const Index side = 64, heads = 12, dim = 64, channels = heads * dim, tokens = side * side;
-  const Index extent = window > 0 ? window : side, windows = (side + extent - 1) / extent;
-  const ops::AttentionGeometry g{.batch = 1,
-                                 .heads = heads,
-                                 .head_dim = dim,
-                                 .queries = tokens,
-                                 .keys = tokens,
-                                 .grid_h = side,
-                                 .grid_w = side,
-                                 .window = window};
-  auto qkv = filled<Device>({tokens, 3 * channels}, -1, 1);
-  const auto pad = filled<Device>({3 * channels}, -1, 1), table = filled<Device>({2 * extent - 1, dim}, -1, 1);
-  const auto dout = filled<Device>({tokens, channels}, -1, 1);
-  const TensorView<const float, Device> positions = relative ? table.view() : TensorView<const float, Device>{};
-  Tensor<float, Device> out({tokens, channels}), dqkv({tokens, 3 * channels}), lse({ops::attention_lse_size(g)});
-  const auto part = [&](auto& tensor, Index i) { return tensor.view().matrix().columns(i * channels, channels); };
-  const auto forward = [&] {
-    ops::attention_forward<float>(context, g, part(qkv, 0), part(qkv, 1), part(qkv, 2), pad, positions, positions,
-                                  out.view().matrix(), lse.view());
-  };
-  forward();
-  const double time = median_time(context, steps, [&] {
-    if (!backward) return forward();
-    ops::attention_backward<float>(context, g, part(qkv, 0), part(qkv, 1), part(qkv, 2), pad, positions, positions,
-                                   out.view().matrix(), lse, dout.view().matrix(), part(dqkv, 0), part(dqkv, 1),
-                                   part(dqkv, 2), {}, {}, {});
-  });
-  const double products = backward ? 5 : 2, matrices = backward ? 8 : 4;
+  EncoderAttention<Device> job(1, 64, window, relative);
+  job.forward(context);
+  const double time =
+      median_time(context, steps, [&] { return backward ? job.backward(context) : job.forward(context); });
   const std::string where = std::string(window > 0 ? "in windows" : "global") + (relative ? "" : ", no positions");
   return {"attention " + where + (backward ? ", backward" : ""), time,
-          matrices * count(tokens * channels) * sizeof(float),
-          2 * products * count(windows * windows) * count(extent * extent) * count(extent * extent) * count(channels)};
+          backward ? job.bytes_backward() : job.bytes_forward(), backward ? job.flops_backward() : job.flops_forward()};
 }
 
 template <class Device>

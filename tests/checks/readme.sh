@@ -3,6 +3,7 @@
 # - The README's ```c++ block is examples/01_point_to_mask.cpp, from its first #include on (the ```cpp block is compiled
 #   by tests/readme).
 # - The README's table of examples names the numbered files in examples/, each once, in their order.
+# - The README's table of times is the one that benchmarks/compare_cpu.py wrote last.
 # - A path in backticks that begins with a file or folder of the root exists, and so do the presets.
 set -eu
 cd "$1"
@@ -17,6 +18,12 @@ complaints=$(
   if [ "$listed" != "$there" ]; then
     echo "README.md: the table of examples is not what stands in examples/:"
     printf '  %s\n' $there
+  fi
+
+  measured() { sed -n '/^<!-- cpu.md: steps -->$/,/^<!-- cpu.md: end -->$/p' "$1"; }
+  written=$(measured benchmarks/results/cpu.md 2>/dev/null || true)
+  if [ -z "$written" ] || [ "$(measured README.md)" != "$written" ]; then
+    echo "README.md: the table of times is not that of benchmarks/results/cpu.md"
   fi
 
   for page in README.md CONTRIBUTING.md; do
