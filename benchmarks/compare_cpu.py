@@ -225,7 +225,8 @@ class Comparison:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", default="build/release/benchmarks/bench_steps", help="ssam's side (%(default)s)")
-    parser.add_argument("--devices", nargs="+", default=["cpu"], help="of ssam's side (%(default)s)")
+    parser.add_argument("--devices", nargs="+", default=["cpu", "cpu_bf16"] if has_bf16() else ["cpu"],
+                        help="of ssam's side (%(default)s)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of every contestant (all cores)")
     parser.add_argument("--rounds", type=int, default=5, help="that count, after a warm-up (%(default)s)")
     parser.add_argument("--parts", nargs="+", choices=["steps", "labels", "sizes"], default=["steps", "labels", "sizes"])

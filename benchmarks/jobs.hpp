@@ -79,9 +79,10 @@ class EncoderAttention {
 template <class Device>
 class Embedding {
  public:
-  Embedding(Context<Device>&, Index size, Index images)
+  Embedding(Context<Device>& context, Index size, Index images)
       : model_(vit_b(size)), images_(filled<Device>({images, size, size, 3}, -2, 2)) {
     randomize(model_, Random(1));
+    prepare(context, model_);
   }
   void operator()(Context<Device>& context) {
     WorkspaceScope<Device> scope(context);
@@ -95,9 +96,9 @@ class Embedding {
 
 /// Gives an SVD layer factors at random in place of its weight's: no step's time depends on their values, and the
 /// decomposition of a whole model takes many steps' time.
-template <class Layer>
-void draw_factors(Layer& layer) {
-  using Values = std::remove_cvref_t<decltype(layer.factors.u)>;
+template <class Device, class Layer>
+void draw_factors(Context<Device>& context, Layer& layer) {
+  using Values = std::remove_cvref_t<decltype(layer.factors.s)>;
   const Index out = layer.weight.value.dim(0), in = layer.weight.value.size() / out, rank = std::min(out, in);
   const auto draw = [](const Shape& shape, double low, double high) {
     Random random(static_cast<std::uint64_t>(shape.elements()));
@@ -106,7 +107,7 @@ void draw_factors(Layer& layer) {
     return Values(shape, values);
   };
   const double bound = 1 / std::sqrt(count(rank));
-  layer.set_factors({draw({out, rank}, -bound, bound), draw({rank}, 0.5, 1), draw({rank, in}, -bound, bound)});
+  layer.set_factors(context, {draw({out, rank}, -bound, bound), draw({rank}, 0.5, 1), draw({rank, in}, -bound, bound)});
 }
 
 /// One step of a training: forward, loss, backward, AdamW.
@@ -120,9 +121,10 @@ class TrainingStep {
         text_(filled<Device>({images * labels, 512}, -1, 1)),
         loss_(Shape{1}) {
     randomize(model_, Random(1));
-    walk_layers(model_, [](const Path&, auto& layer) {
-      if constexpr (FactoredLayer<decltype(layer)>) draw_factors(layer);
+    walk_layers(model_, [&](const Path&, auto& layer) {
+      if constexpr (FactoredLayer<decltype(layer)>) draw_factors(context, layer);
     });
+    prepare(context, model_);
     Tensor<float, Cpu> inside = filled<Cpu>({images * labels, size, size}, 0, 1);
     for (Index i = 0; i < inside.size(); ++i) inside.data()[i] = inside.data()[i] > 0.5f ? 1.0f : 0.0f;
     masks_ = Tensor<float, Device>(inside.shape(), inside.to_host());

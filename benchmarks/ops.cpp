@@ -110,7 +110,8 @@ void add_linear(const std::string& device, Index rows, const char* name, Index o
   const auto svd = [&](const char* kind, typename Svd::Form form, double forward, double backward) {
     add_both<Device>(title(kind), cost(forward), cost(backward), [=] {
       auto job = std::make_shared<LayerJob<Device, Svd>>(rows, out, in);
-      bench::draw_factors(job->layer);
+      Context<Device> context;
+      bench::draw_factors(context, job->layer);
       job->layer.form = form;
       return job;
     });
@@ -362,6 +363,7 @@ void add_all(const std::string& device) {
 
 int main(int argc, char** argv) try {
   add_all<Cpu>("cpu");
+  if (has_bf16_instructions()) add_all<CpuBf16>("cpu_bf16");  // of which %fma may be 200
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   Context<Cpu> context;

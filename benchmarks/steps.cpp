@@ -136,7 +136,7 @@ int main(int argc, char** argv) try {
   app.add_option("LABELS", request.labels, "labels that each image is asked for in a training step")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  app.add_option("--device", request.device)->check(CLI::IsMember({"cpu"}))->capture_default_str();
+  app.add_option("--device", request.device)->check(CLI::IsMember({"cpu", "cpu_bf16"}))->capture_default_str();
   app.add_option("--threads", request.threads, "0: SSAM_THREADS, else all cores")
       ->check(CLI::Range(0, max_threads))
       ->capture_default_str();
@@ -149,7 +149,7 @@ int main(int argc, char** argv) try {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  return run<Cpu>(request);
+  return request.device == "cpu" ? run<Cpu>(request) : run<CpuBf16>(request);
 } catch (const std::exception& error) {
   std::fprintf(stderr, "%s\n", error.what());
   return 1;
