@@ -24,7 +24,8 @@ std::vector<float> exchange_answer(const Model& model) {
       text(static_cast<std::size_t>(2 * config.text_dim));
   for (float& value : image) value = static_cast<float>(random.normal());
   for (float& value : text) value = static_cast<float>(random.normal());
-  const Tensor<float, Cpu> images({1, config.image_size, config.image_size, 3}, image), texts({2, config.text_dim}, text);
+  const Tensor<float, Cpu> images({1, config.image_size, config.image_size, 3}, image),
+      texts({2, config.text_dim}, text);
   WorkspaceScope<Cpu> scope(context);
   const TensorView<float, Cpu> embedding = model.encode_image(context, images);
   const LabelPrompts<float, Cpu> labels{.text = texts};
@@ -70,8 +71,8 @@ TEST_CASE("Hugging Face's names of a SAM lead back to its own") {
   CHECK(theirs.contains("mask_decoder.upscale_layer_norm.weight"));
   CHECK(theirs.tensors.size() == plain.tensors.size() + 1);  // the positions of points stand there twice
   CHECK(normalize_names(theirs).tensors == plain.tensors);
-  CHECK(contains(
-      test::message_of<MismatchError>([&] { to_hugging_face(plain, svdsam_release(config)); }), "svdsam_release"));
+  CHECK(contains(test::message_of<MismatchError>([&] { to_hugging_face(plain, svdsam_release(config)); }),
+                 "svdsam_release"));
 }
 
 TEST_CASE("a LoRA goes through PEFT's form and comes back, into the recipe and into the weights") {
@@ -187,10 +188,10 @@ TEST_CASE_TEMPLATE("a checkpoint of S-SAM's authors loads as an adapter and is w
   save_svdsam_checkpoint(folder / "theirs.pth", exchange_trained(trained), base, config, clip);
 
   const StateDict names = load_checkpoint(folder / "theirs.pth");
-  for (const char* name : {"sam_encoder.blocks.0.norm1.weight", "sam_encoder.neck.conv2.weight",
-                           "sam_encoder.neck.ln1.bias", "sam_encoder.pos_embed", "Text_Embedding_Affine.0.weight",
-                           "prompt_encoder.no_mask_embed.weight", "mask_decoder.iou_token.weight",
-                           "clip_model.token_embedding.weight"}) {
+  for (const char* name :
+       {"sam_encoder.blocks.0.norm1.weight", "sam_encoder.neck.conv2.weight", "sam_encoder.neck.ln1.bias",
+        "sam_encoder.pos_embed", "Text_Embedding_Affine.0.weight", "prompt_encoder.no_mask_embed.weight",
+        "mask_decoder.iou_token.weight", "clip_model.token_embedding.weight"}) {
     CAPTURE(name);
     CHECK(names.contains(name));
   }
@@ -202,7 +203,8 @@ TEST_CASE_TEMPLATE("a checkpoint of S-SAM's authors loads as an adapter and is w
   CHECK(svdsam_config(*file, test::small_config()).image_size == config.image_size);
   auto same = test::random_model<Recipe>(config);
   prepare(context, same);
-  load_svdsam_checkpoint(same, *file, base, "theirs.pth");
+  require_svdsam_base(*file, base, "theirs.pth");
+  load_svdsam_checkpoint(same, *file, "theirs.pth");
   CHECK(exchange_difference(exchange_answer(same), exchange_answer(trained)) == 0);
   CHECK(exchange_trained(same).tensors == exchange_trained(trained).tensors);
   save_svdsam_checkpoint(folder / "again.pth", exchange_trained(same), base, config, clip);
@@ -212,13 +214,13 @@ TEST_CASE_TEMPLATE("a checkpoint of S-SAM's authors loads as an adapter and is w
   std::vector<float> values = other.at("image_encoder.blocks.0.attn.qkv.weight").to<float>();
   values[0] += 1;
   other.tensors["image_encoder.blocks.0.attn.qkv.weight"] = HostTensor::from({48, 16}, values);
-  CHECK(contains(test::message_of<MismatchError>([&] { load_svdsam_checkpoint(same, *file, other, "theirs.pth"); }),
+  CHECK(contains(test::message_of<MismatchError>([&] { require_svdsam_base(*file, other, "theirs.pth"); }),
                  "another base"));
   SvdsamCheckpoint partial = *file;
   std::erase_if(partial.state.tensors, [](const auto& entry) { return !detail::trained_by_svdsam(entry.first); });
-  load_svdsam_checkpoint(same, partial, base, "the trained part");
+  load_svdsam_checkpoint(same, partial, "the trained part");
   partial.state.tensors.erase("image_encoder.blocks.0.norm1.weight");
-  CHECK(contains(test::message_of<MismatchError>([&] { load_svdsam_checkpoint(same, partial, base, "part"); }),
+  CHECK(contains(test::message_of<MismatchError>([&] { load_svdsam_checkpoint(same, partial, "part"); }),
                  "missing: image_encoder.blocks.0.norm1.weight"));
   CHECK_THROWS_AS(save_svdsam_checkpoint(folder / "x.pth", exchange_trained(same), base, test::small_config()),
                   MismatchError);

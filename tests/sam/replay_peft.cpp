@@ -1,5 +1,5 @@
-// Recordings of Hugging Face's SamModel (transformers 5.24) with adapters of PEFT 0.21: their files, and the logits that
-// they gave.
+// Recordings of Hugging Face's SamModel (transformers 5.24) with adapters of PEFT 0.21: their files, and the logits
+// that they gave.
 #include <doctest/doctest.h>
 
 #include <ssam/sam/peft_adapter.hpp>
@@ -23,7 +23,10 @@ double peft_difference(const Model& sam, const std::string& recorded) {
   WorkspaceScope<Cpu> scope(context);
   const HostTensor &image = io.at("image"), &points = io.at("points");
   const Tensor<float, Cpu> images({1, 32, 32, 3}, image.to<float>());
-  const Prompts prompts{.count = 2, .points = points.to<double>(), .labels = {1, 1}};
+  Prompts prompts;
+  prompts.count = 2;
+  prompts.points = points.to<double>();
+  prompts.labels = {1, 1};
   const TensorView<float, Cpu> embedding = sam.encode(context, images);
   const TensorView<float, Cpu> masks = sam.decode(context, embedding, prompts, {}, MaskOutput::multi).low_res;
   const std::vector<float> expected = io.at(recorded + ".masks").to<float>();

@@ -93,8 +93,9 @@ class StatePickle {
       for (int inner = axis + 1; inner < shape.rank(); ++inner) stride *= shape[inner];
       number(stride);
     }
-    bytes_ += "t\x89"  // no gradient wanted; then the hooks, none
-              "ccollections\nOrderedDict\n)RtR";
+    bytes_ +=
+        "t\x89"  // no gradient wanted; then the hooks, none
+        "ccollections\nOrderedDict\n)RtR";
   }
 
   std::string bytes_;
@@ -143,19 +144,19 @@ class StoredZipWriter {
 }  // namespace detail
 
 /// Writes a state dictionary that torch.load reads, with weights_only=True too (.pth), whole or not at all; the same
-/// state gives the same bytes. Metadata have no place in it and are left out. Throws IoError; FormatError for names that
-/// no reader would accept; MismatchError for more than 4 GB or 65,000 tensors, which this form of the archive cannot
-/// hold.
+/// state gives the same bytes. Metadata have no place in it and are left out. Throws IoError; FormatError for names
+/// that no reader would accept; MismatchError for more than 4 GB or 65,000 tensors, which this form of the archive
+/// cannot hold.
 inline void save_torch_checkpoint(const std::filesystem::path& path, const StateDict& state) {
   std::uint64_t bytes = 0;
   for (const auto& [name, tensor] : state.tensors) bytes += tensor.bytes.size() + name.size() + 1000;
   if (bytes > std::numeric_limits<std::uint32_t>::max() || state.tensors.size() > 65'000) {
-    throw MismatchError(ErrorText{
-        .what = "the weights are too large for a .pth file of this library",
-        .where = path.string(),
-        .expected = "less than 4 GB and at most 65,000 tensors",
-        .found = std::to_string(bytes) + " bytes, " + std::to_string(state.tensors.size()) + " tensors",
-        .advice = "save them as safetensors, or in half precision"});
+    throw MismatchError(
+        ErrorText{.what = "the weights are too large for a .pth file of this library",
+                  .where = path.string(),
+                  .expected = "less than 4 GB and at most 65,000 tensors",
+                  .found = std::to_string(bytes) + " bytes, " + std::to_string(state.tensors.size()) + " tensors",
+                  .advice = "save them as safetensors, or in half precision"});
   }
   const std::string pickle = detail::StatePickle::of(state, path.string());
   AtomicFile file(path);

@@ -152,9 +152,9 @@ inline std::string without_wrappers(std::string name, std::set<std::string>& fou
 
 /// Whether a name begins as one of SAM, in its own names, Hugging Face's or those of S-SAM's authors.
 inline bool begins_like_sam(std::string_view name) {
-  for (const std::string_view part : {"image_encoder.", "prompt_encoder.", "mask_decoder.", "text_affine.",
-                                      "vision_encoder.", "shared_image_embedding.", "sam_encoder.",
-                                      "Text_Embedding_Affine."}) {
+  for (const std::string_view part :
+       {"image_encoder.", "prompt_encoder.", "mask_decoder.", "text_affine.", "vision_encoder.",
+        "shared_image_embedding.", "sam_encoder.", "Text_Embedding_Affine."}) {
     if (name.starts_with(part)) return true;
   }
   return name == "pixel_mean" || name == "pixel_std";

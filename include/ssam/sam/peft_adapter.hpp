@@ -28,7 +28,8 @@ struct PeftAdapter {
 namespace detail {
 
 inline constexpr std::string_view peft_prefix = "base_model.model.";
-inline constexpr std::string_view low_rank_down = ".trainable_lora_down.weight", low_rank_up = ".trainable_lora_up.weight";
+inline constexpr std::string_view low_rank_down = ".trainable_lora_down.weight",
+                                  low_rank_up = ".trainable_lora_up.weight";
 
 /// Scale of PEFT's updates, but for the rank: what stands in front of it, and whether it is divided by its root.
 struct PeftScale {
@@ -48,7 +49,8 @@ inline PeftScale peft_scale(const nlohmann::json& json, const std::string& where
                                   .found = json.contains(key) ? json[key].dump().substr(0, 60) : "nothing",
                                   .advice = advice});
   };
-  const std::string merge = "merge it into its model with PEFT (merge_and_unload) and give the result as the checkpoint";
+  const std::string merge =
+      "merge it into its model with PEFT (merge_and_unload) and give the result as the checkpoint";
   if (!json.is_object() || json.value("peft_type", nlohmann::json()) != "LORA") {
     refuse("this adapter of PEFT is no LoRA", "peft_type", merge);
   }
@@ -57,7 +59,7 @@ inline PeftScale peft_scale(const nlohmann::json& json, const std::string& where
         "target_parameters", "trainable_token_indices", "megatron_config", "alora_invocation_tokens", "arrow_config",
         "kasa_config", "monteclora_config", "lora_ga_config"}) {
     const nlohmann::json value = json.value(key, nlohmann::json());
-    if (value != false && !value.empty()) refuse("this form of LoRA cannot be read", key, merge);
+    if (!value.empty() && value != nlohmann::json(false)) refuse("this form of LoRA cannot be read", key, merge);
   }
   const nlohmann::json start = json.value("init_lora_weights", nlohmann::json(true));
   if (!start.is_boolean() && start != "gaussian" && start != "orthogonal" && start != "eva") {
@@ -162,10 +164,11 @@ inline PeftAdapter read_peft_adapter(const std::filesystem::path& folder) {
     adapter.rank = std::max(adapter.rank, rank);
   }
   if (adapter.rank == 0) {
-    throw MismatchError(ErrorText{.what = "the adapter of PEFT holds no LoRA",
-                                  .where = file,
-                                  .expected = "names like base_model.model.vision_encoder.layers.0.attn.qkv.lora_A.weight",
-                                  .found = detail::listed_heads(adapter.state)});
+    throw MismatchError(
+        ErrorText{.what = "the adapter of PEFT holds no LoRA",
+                  .where = file,
+                  .expected = "names like base_model.model.vision_encoder.layers.0.attn.qkv.lora_A.weight",
+                  .found = detail::listed_heads(adapter.state)});
   }
   return adapter;
 }
@@ -193,7 +196,8 @@ inline void merge_peft_adapter(StateDict& weights, const PeftAdapter& adapter, c
     const Index out = shape.rank() > 0 ? shape[0] : 0, rank = down.shape[0];
     const bool fits = shape.rank() == down.shape.rank() && up.shape[0] == out &&
                       down.shape.elements() / rank * out == shape.elements() && down.shape[1] == shape[1];
-    if (!fits) fail("the adapter does not fit a layer of the checkpoint", layer, down.shape.str() + ", not for " + shape.str());
+    if (!fits)
+      fail("the adapter does not fit a layer of the checkpoint", layer, down.shape.str() + ", not for " + shape.str());
     const Index in = shape.elements() / out;
     Tensor<float, Cpu> w({out, in}, base->second.to<float>());
     const Tensor<float, Cpu> d({rank, in}, down.to<float>()), u({out, rank}, up.to<float>());
@@ -247,6 +251,10 @@ inline SamCheckpoint open_sam_with_peft(const std::filesystem::path& path, const
                                     .advice = "leave the image size to the adapter"});
     }
     checkpoint.config.image_size = side;
+  }
+  if (const auto stored = detail::metadata_of(adapter.state, preparation_key, source)) {
+    checkpoint.config.preparation =
+        preparation_from_json(parse_json(stored->text, stored->where), checkpoint.config.preparation, stored->where);
   }
   merge_peft_adapter(checkpoint.weights, adapter, source);
   const CheckpointDescription found = describe_checkpoint(checkpoint.weights);

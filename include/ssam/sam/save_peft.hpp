@@ -51,9 +51,9 @@ inline StateDict to_peft(const StateDict& trained, std::vector<std::string>& mod
 /// Writes a LoRA adapter (`trained`: its tensors under our names, see save_adapter) as a folder of PEFT for Hugging
 /// Face's SamModel of `config`: PeftModel.from_pretrained(model, folder) loads it and gives the same masks. Norms,
 /// positions and whatever else was trained beside the factors stand in the file under the names of the model's own
-/// parameters, which PEFT loads with the factors; the text affine layer, which SamModel has no place for, and `text` are
-/// kept for read_peft_adapter. The folder is made if need be. Throws MismatchError for adapters that PEFT does not have
-/// and for a model of another network than SAM's, IoError, FormatError.
+/// parameters, which PEFT loads with the factors; the text affine layer, which SamModel has no place for, and `text`
+/// are kept for read_peft_adapter. The folder is made if need be. Throws MismatchError for adapters that PEFT does not
+/// have and for a model of another network than SAM's, IoError, FormatError.
 inline void save_peft_adapter(const std::filesystem::path& folder, const StateDict& trained, const SamConfig& config,
                               const TrainedText& text = {}) {
   detail::require_sams_own_network(config, "PEFT");
@@ -62,12 +62,12 @@ inline void save_peft_adapter(const std::filesystem::path& folder, const StateDi
   StateDict state = detail::to_peft(trained, modules, rank);
   check_finite(state, {.strict_finite = true}, folder.string());
   store_trained_text(state, text);
+  state.metadata[preparation_key] = to_json(config.preparation).dump();
   state.metadata["format"] = "pt";
   const nlohmann::json description{
       {"peft_type", "LORA"},
       {"task_type", nullptr},
-      {"auto_mapping",
-       {{"base_model_class", "SamModel"}, {"parent_library", "transformers.models.sam.modeling_sam"}}},
+      {"auto_mapping", {{"base_model_class", "SamModel"}, {"parent_library", "transformers.models.sam.modeling_sam"}}},
       {"base_model_name_or_path", nullptr},
       {"inference_mode", true},
       {"r", rank},

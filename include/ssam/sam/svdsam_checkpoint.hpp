@@ -10,10 +10,10 @@ namespace ssam::inline SSAM_ABI {
 /// A checkpoint of the code that S-SAM's authors published: what torch.save made of their model's state, or the trained
 /// part of it.
 struct SvdsamCheckpoint {
-  StateDict state;      ///< under SAM's own names, with TAL and trainable_scale, trainable_shift or trainable_lora_*
-  std::string recipe;   ///< "ssam" or "lora", which of the two it was trained by
-  Index grid = 0;       ///< side of its positions in tokens; 0: it has none
-  Index text_dim = 0;   ///< values of its text features; 0: it has no TAL
+  StateDict state;     ///< under SAM's own names, with TAL and trainable_scale, trainable_shift or trainable_lora_*
+  std::string recipe;  ///< "ssam" or "lora", which of the two it was trained by
+  Index grid = 0;      ///< side of its positions in tokens; 0: it has none
+  Index text_dim = 0;  ///< values of its text features; 0: it has no TAL
 };
 
 namespace detail {
@@ -25,23 +25,6 @@ inline constexpr const char* svdsam_text = "text features of CLIP ViT-B/32, as S
 inline bool trained_by_svdsam(const std::string& name) {
   return name.find(".trainable_") != std::string::npos || name.find(".norm") != std::string::npos ||
          name.ends_with(".pos_embed") || name.starts_with("text_affine.");
-}
-
-/// Refuses a base whose frozen weights are not those in a file: its singular values would be others.
-inline void require_svdsam_base(const SvdsamCheckpoint& file, const StateDict& base, const std::string& source) {
-  std::vector<std::string> differ;
-  for (const auto& [name, tensor] : file.state.tensors) {
-    const auto own = base.tensors.find(name);
-    if (trained_by_svdsam(name) || own == base.tensors.end()) continue;
-    if (!(own->second.shape == tensor.shape) || own->second.to<float>() != tensor.to<float>()) differ.push_back(name);
-  }
-  if (differ.empty()) return;
-  throw MismatchError(ErrorText{.what = "the adapter belongs to another base checkpoint",
-                                .where = source,
-                                .expected = "the frozen weights that are in the file",
-                                .found = std::to_string(differ.size()) + " others: " + listed(differ),
-                                .advice = "give the checkpoint that it was trained on, or this file itself as the "
-                                          "checkpoint too"});
 }
 
 /// Their names for ours.
@@ -84,8 +67,8 @@ inline std::optional<SvdsamCheckpoint> read_svdsam_checkpoint(const std::filesys
   return file;
 }
 
-/// The configuration of the model that such a checkpoint is an adapter of: `base`'s extents in the published network, at
-/// the image size of its positions.
+/// The configuration of the model that such a checkpoint is an adapter of: `base`'s extents in the published network,
+/// at the image size of its positions.
 inline SamConfig svdsam_config(const SvdsamCheckpoint& file, SamConfig base) {
   if (base.variant != SamVariant::svdsam_release) base = svdsam_release(base);
   if (file.grid > 0) base.image_size = file.grid * base.patch_size;
@@ -93,14 +76,29 @@ inline SamConfig svdsam_config(const SvdsamCheckpoint& file, SamConfig base) {
   return base;
 }
 
-/// Loads what such a checkpoint (`source` names it) has trained into a model of its recipe under the rule `release` that
-/// was built by svdsam_config, holds the weights that it was trained on (`base`: they are compared with those in the
-/// file), and was prepared. All or nothing. Throws MismatchError for another base, and for tensors that are missing or
-/// of another shape.
+/// Throws MismatchError where the frozen weights in a checkpoint of the authors (`source` names it) are not those of
+/// `base`, under SAM's own names: its singular values would be others.
+inline void require_svdsam_base(const SvdsamCheckpoint& file, const StateDict& base, const std::string& source) {
+  std::vector<std::string> differ;
+  for (const auto& [name, tensor] : file.state.tensors) {
+    const auto own = base.tensors.find(name);
+    if (detail::trained_by_svdsam(name) || own == base.tensors.end()) continue;
+    if (!(own->second.shape == tensor.shape) || own->second.to<float>() != tensor.to<float>()) differ.push_back(name);
+  }
+  if (differ.empty()) return;
+  throw MismatchError(ErrorText{.what = "the adapter belongs to another base checkpoint",
+                                .where = source,
+                                .expected = "the frozen weights that are in the file",
+                                .found = std::to_string(differ.size()) + " others: " + detail::listed(differ),
+                                .advice = "give the checkpoint that it was trained on, or this file itself as the "
+                                          "checkpoint too"});
+}
+
+/// Loads what such a checkpoint (`source` names it) has trained into a model of its recipe under the rule `release`
+/// that was built by svdsam_config, holds the weights that it was trained on (require_svdsam_base), and was prepared.
+/// All or nothing. Throws MismatchError for tensors that are missing or of another shape.
 template <SegmentationModel Model>
-void load_svdsam_checkpoint(Model& model, const SvdsamCheckpoint& file, const StateDict& base,
-                            const std::string& source) {
-  detail::require_svdsam_base(file, base, source);
+void load_svdsam_checkpoint(Model& model, const SvdsamCheckpoint& file, const std::string& source) {
   StateDict state = file.state;
   StateLoader loader(state);
   std::vector<std::string> missing;
@@ -130,18 +128,19 @@ void load_svdsam_checkpoint(Model& model, const SvdsamCheckpoint& file, const St
 inline TrainedText svdsam_trained_text() { return {.source = detail::svdsam_text}; }
 
 /// Writes an adapter (`trained`: its tensors under our names) with the weights it was trained on (`base`) as a
-/// checkpoint of the authors' code (.pth). Their code reads it as one of its own if `clip`, the weights of CLIP ViT-B/32
-/// in OpenAI's names, is among it; without it, by load_state_dict(strict=False). Throws MismatchError for a model of
-/// another network than theirs and for adapters that are neither S-SAM nor LoRA, as save_torch_checkpoint too.
+/// checkpoint of the authors' code (.pth). Their code reads it as one of its own if `clip`, the weights of CLIP
+/// ViT-B/32 in OpenAI's names, is among it; without it, by load_state_dict(strict=False). Throws MismatchError for a
+/// model of another network than theirs and for adapters that are neither S-SAM nor LoRA, as save_torch_checkpoint too.
 inline void save_svdsam_checkpoint(const std::filesystem::path& path, const StateDict& trained, const StateDict& base,
                                    const SamConfig& config, const StateDict& clip = {}) {
   if (config.variant != SamVariant::svdsam_release) {
-    throw MismatchError(ErrorText{.what = "this adapter cannot be written for the code of S-SAM's authors: it was "
-                                          "trained in SAM's own network, and theirs is another",
-                                  .where = path.string(),
-                                  .expected = to_string(SamVariant::svdsam_release),
-                                  .found = to_string(config.variant),
-                                  .advice = "train in a model of the variant svdsam_release where they are to read it"});
+    throw MismatchError(
+        ErrorText{.what = "this adapter cannot be written for the code of S-SAM's authors: it was "
+                          "trained in SAM's own network, and theirs is another",
+                  .where = path.string(),
+                  .expected = to_string(SamVariant::svdsam_release),
+                  .found = to_string(config.variant),
+                  .advice = "train in a model of the variant svdsam_release where they are to read it"});
   }
   if (!detail::any_name(trained, ".trainable_scale") && !detail::any_name(trained, ".trainable_lora_")) {
     throw MismatchError(ErrorText{.what = "the code of S-SAM's authors has no such adapter",
