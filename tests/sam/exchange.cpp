@@ -118,6 +118,21 @@ TEST_CASE("a LoRA goes through PEFT's form and comes back, into the recipe and i
   CHECK(contains(refused(test::prepared_model<recipes::LoRA<4>>(config)), "not trained by the recipe"));
 }
 
+TEST_CASE("updates of q and v alone become one of PEFT's over the whole layer") {
+  const test::Folder folder;
+  const SamConfig config = test::small_config();
+  auto trained = test::prepared_model<recipes::SAMed<2>>(config);
+  StateDict merged = exchange_plain(trained);
+  test::disturb(trained);
+  save_peft_adapter(folder / "peft", trained);
+  const PeftAdapter adapter = read_peft_adapter(folder / "peft");
+  CHECK(adapter.rank == 4);
+  merge_peft_adapter(merged, adapter, "peft");
+  ExchangeModel<recipes::ZeroShot> plain(config);
+  load_weights(plain, merged, "merged");
+  CHECK(exchange_difference(exchange_answer(plain), exchange_answer(trained)) < 1e-5f);
+}
+
 TEST_CASE("settings of PEFT that mean something else are refused, scales are not") {
   const test::Folder folder;
   const SamConfig config = test::small_config();

@@ -139,9 +139,10 @@ inline bool is_peft_adapter(const std::filesystem::path& folder) {
   return json.is_object() && json.contains("peft_type");
 }
 
-/// Reads a LoRA adapter of PEFT: `adapter_config.json` and `adapter_model.safetensors` (or `.bin`), made for Hugging
-/// Face's SamModel or for segment-anything's Sam; any rank, alpha and choice of layers, rank-stabilised LoRA and DoRA,
-/// biases and modules_to_save. Throws IoError, FormatError, and MismatchError for other methods and settings of PEFT.
+/// Reads the LoRA adapter of PEFT in `folder`: `adapter_config.json` and `adapter_model.safetensors` (or `.bin`), made
+/// for Hugging Face's SamModel or for segment-anything's Sam; any rank, alpha and choice of layers, rank-stabilised
+/// LoRA and DoRA, biases and modules_to_save. Throws IoError, FormatError, and MismatchError for other methods and
+/// settings of PEFT.
 inline PeftAdapter read_peft_adapter(const std::filesystem::path& folder) {
   const std::filesystem::path description = folder / adapter_info_file, weights = detail::peft_weights(folder);
   const nlohmann::json json = load_json(description);
@@ -235,7 +236,8 @@ inline void merge_peft_adapter(StateDict& weights, const PeftAdapter& adapter, c
 }
 
 /// Opens a checkpoint with a PEFT adapter merged into it, as open_sam_checkpoint: where the adapter brings positions of
-/// its own, for the image size that they are for. Throws as that, read_peft_adapter and merge_peft_adapter.
+/// its own, for the image size that they are for. `source` names the adapter in messages. Throws as that,
+/// read_peft_adapter and merge_peft_adapter.
 inline SamCheckpoint open_sam_with_peft(const std::filesystem::path& path, const PeftAdapter& adapter,
                                         const std::string& source, SamChoice choice = {}) {
   const auto positions = adapter.state.tensors.find("image_encoder.pos_embed");
@@ -266,10 +268,10 @@ inline SamCheckpoint open_sam_with_peft(const std::filesystem::path& path, const
   return checkpoint;
 }
 
-/// Loads a PEFT adapter into a model of a LoRA recipe that holds the weights it was trained on, to be trained on or
-/// merged: all or nothing. Layers and parameters that the adapter does not have stay as they are in the model. Returns
-/// what it holds. Throws as read_peft_adapter, MismatchError for another rank, DoRA, and for what the recipe does not
-/// train.
+/// Loads the PEFT adapter in `folder` into a model of a LoRA recipe that holds the weights it was trained on, to be
+/// trained on or merged: all or nothing. Layers and parameters that the adapter does not have stay as they are in the
+/// model. Returns what it holds. Throws as read_peft_adapter, MismatchError for another rank, DoRA, and for what the
+/// recipe does not train.
 template <SegmentationModel Model>
 PeftAdapter load_peft_adapter(Model& model, const std::filesystem::path& folder) {
   const PeftAdapter adapter = read_peft_adapter(folder);

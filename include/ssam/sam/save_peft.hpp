@@ -6,9 +6,42 @@ namespace ssam::inline SSAM_ABI {
 
 namespace detail {
 
+/// Low-rank updates of q and v alone (QvLoRALinear) as one update of the whole qkv layer, of twice the rank: A is
+/// theirs one below the other, B has theirs in its first and last third and zeros elsewhere.
+inline StateDict fuse_q_and_v(StateDict state) {
+  const std::string end = ".linear_a_q.weight";
+  std::vector<std::string> layers;
+  for (const auto& [name, tensor] : state.tensors) {
+    if (name.ends_with(end)) layers.push_back(name.substr(0, name.size() - end.size()));
+  }
+  for (const std::string& layer : layers) {
+    const auto take = [&](const char* part) {
+      const HostTensor tensor = state.at(layer + ".linear_" + part + ".weight");
+      state.tensors.erase(layer + ".linear_" + part + ".weight");
+      return tensor;
+    };
+    const HostTensor aq = take("a_q"), bq = take("b_q"), av = take("a_v"), bv = take("b_v");
+    const Index rank = aq.shape[0], channels = aq.shape[1];
+    std::vector<float> down = aq.to<float>(), up(static_cast<std::size_t>(3 * channels * 2 * rank));
+    const std::vector<float> second = av.to<float>(), q = bq.to<float>(), v = bv.to<float>();
+    down.insert(down.end(), second.begin(), second.end());
+    for (Index row = 0; row < channels; ++row) {
+      for (Index i = 0; i < rank; ++i) {
+        const auto from = static_cast<std::size_t>(row * rank + i);
+        up[static_cast<std::size_t>(row * 2 * rank + i)] = q[from];
+        up[static_cast<std::size_t>((2 * channels + row) * 2 * rank + rank + i)] = v[from];
+      }
+    }
+    state.tensors[layer + std::string(low_rank_down)] = HostTensor::from({2 * rank, channels}, down);
+    state.tensors[layer + std::string(low_rank_up)] = HostTensor::from({3 * channels, 2 * rank}, up);
+  }
+  return state;
+}
+
 /// Names and factors as PEFT has them; the modules that are adapted, by Hugging Face's names, are added to `modules`.
 /// Throws MismatchError for adapters that PEFT does not have.
-inline StateDict to_peft(const StateDict& trained, std::vector<std::string>& modules, Index& rank) {
+inline StateDict to_peft(const StateDict& given, std::vector<std::string>& modules, Index& rank) {
+  const StateDict trained = fuse_q_and_v(given);
   StateDict state;
   const auto put = [&](const std::string& name, const HostTensor& tensor) {
     state.tensors[std::string(peft_prefix) + name_to_hugging_face(name)] = tensor;
@@ -29,8 +62,7 @@ inline StateDict to_peft(const StateDict& trained, std::vector<std::string>& mod
       put(layer + ".lora_A.weight", tensor);
     } else if (name.ends_with(low_rank_up)) {
       put(name.substr(0, name.size() - low_rank_up.size()) + ".lora_B.weight", tensor);
-    } else if (name.find(".trainable_") != std::string::npos || name.find("_Adapter.") != std::string::npos ||
-               name.find(".linear_") != std::string::npos) {
+    } else if (name.find(".trainable_") != std::string::npos || name.find("_Adapter.") != std::string::npos) {
       refuse("PEFT has no such adapter", "");
     } else {  // a bias of a layer that PEFT wraps lies deeper there
       const std::string layer = name.substr(0, name.rfind('.'));
@@ -87,7 +119,7 @@ inline void save_peft_adapter(const std::filesystem::path& folder, const StateDi
   atomic_write(folder / adapter_info_file, description.dump(2) + "\n");
 }
 
-/// The same of a model's own trained parameters.
+/// The same of a model's own trained parameters, into `folder`.
 template <SegmentationModel Model>
 void save_peft_adapter(const std::filesystem::path& folder, const Model& model, const TrainedText& text = {}) {
   const StateDict trained = export_state(

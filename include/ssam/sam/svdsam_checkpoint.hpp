@@ -67,8 +67,8 @@ inline std::optional<SvdsamCheckpoint> read_svdsam_checkpoint(const std::filesys
   return file;
 }
 
-/// The configuration of the model that such a checkpoint is an adapter of: `base`'s extents in the published network,
-/// at the image size of its positions.
+/// The configuration of the model that such a checkpoint, `file`, is an adapter of: `base`'s extents in the published
+/// network, at the image size of its positions.
 inline SamConfig svdsam_config(const SvdsamCheckpoint& file, SamConfig base) {
   if (base.variant != SamVariant::svdsam_release) base = svdsam_release(base);
   if (file.grid > 0) base.image_size = file.grid * base.patch_size;
@@ -76,8 +76,8 @@ inline SamConfig svdsam_config(const SvdsamCheckpoint& file, SamConfig base) {
   return base;
 }
 
-/// Throws MismatchError where the frozen weights in a checkpoint of the authors (`source` names it) are not those of
-/// `base`, under SAM's own names: its singular values would be others.
+/// Throws MismatchError where the frozen weights in a checkpoint of the authors, `file` (`source` names it), are not
+/// those of `base`, under SAM's own names: its singular values would be others.
 inline void require_svdsam_base(const SvdsamCheckpoint& file, const StateDict& base, const std::string& source) {
   std::vector<std::string> differ;
   for (const auto& [name, tensor] : file.state.tensors) {
@@ -94,9 +94,9 @@ inline void require_svdsam_base(const SvdsamCheckpoint& file, const StateDict& b
                                           "checkpoint too"});
 }
 
-/// Loads what such a checkpoint (`source` names it) has trained into a model of its recipe under the rule `release`
-/// that was built by svdsam_config, holds the weights that it was trained on (require_svdsam_base), and was prepared.
-/// All or nothing. Throws MismatchError for tensors that are missing or of another shape.
+/// Loads what such a checkpoint, `file` (`source` names it), has trained into a model of its recipe under the rule
+/// `release` that was built by svdsam_config, holds the weights that it was trained on (require_svdsam_base), and was
+/// prepared. All or nothing. Throws MismatchError for tensors that are missing or of another shape.
 template <SegmentationModel Model>
 void load_svdsam_checkpoint(Model& model, const SvdsamCheckpoint& file, const std::string& source) {
   StateDict state = file.state;
