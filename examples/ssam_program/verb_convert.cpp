@@ -18,7 +18,12 @@ struct ConvertOptions {
   bool keep_names = false, strict_finite = false;
 
   bool of_adapter() const { return to == "peft" || to == "svdsam"; }
-  ModelOptions model(const std::filesystem::path& weights) const { return {.checkpoint = weights, .config = config}; }
+  ModelOptions model(const std::filesystem::path& weights) const {
+    ModelOptions chosen;
+    chosen.checkpoint = weights;
+    chosen.config = config;
+    return chosen;
+  }
 };
 
 /// The tensor as another floating type; throws when a finite value would become infinite.
