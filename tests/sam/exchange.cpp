@@ -70,6 +70,9 @@ TEST_CASE("Hugging Face's names of a SAM lead back to its own") {
   CHECK(theirs.contains("mask_decoder.transformer.layers.0.layer_norm4.weight"));
   CHECK(theirs.contains("mask_decoder.upscale_layer_norm.weight"));
   CHECK(theirs.tensors.size() == plain.tensors.size() + 1);  // the positions of points stand there twice
+  const nlohmann::json description = hugging_face_config(config);
+  CHECK(description["vision_config"]["global_attn_indexes"] == nlohmann::json({1}));
+  CHECK(description["vision_config"]["mlp_ratio"].is_number_float());  // transformers refuses a whole number
   CHECK(normalize_names(theirs).tensors == plain.tensors);
   CHECK(contains(test::message_of<MismatchError>([&] { to_hugging_face(plain, svdsam_release(config)); }),
                  "svdsam_release"));

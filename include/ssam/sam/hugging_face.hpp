@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <ssam/io/safetensors.hpp>
 #include <ssam/sam/checkpoint_names.hpp>
@@ -73,7 +74,7 @@ inline nlohmann::json hugging_face_config(const SamConfig& config) {
                               {"hidden_act", "gelu"},
                               {"layer_norm_eps", 1e-6},
                               {"qkv_bias", true},
-                              {"mlp_ratio", 4},
+                              {"mlp_ratio", 4.0},
                               {"mlp_dim", 4 * config.embed_dim},
                               {"use_abs_pos", true},
                               {"use_rel_pos", true},
