@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <ssam/core/context.hpp>
 #include <ssam/sam/config_json.hpp>
+#include <ssam/sam/peft_adapter.hpp>
+#include <ssam/sam/svdsam_checkpoint.hpp>
 
 #include "arguments.hpp"
 
@@ -127,16 +129,46 @@ SamChoice choice_of(const ModelOptions& options) {
   return choice;
 }
 
-}  // namespace
-
-SamCheckpoint open_checkpoint(const ModelOptions& options, const AdapterInfo* adapter) {
-  if (adapter != nullptr) require_adapter_model(options, *adapter);
-  SamCheckpoint checkpoint = open_sam_checkpoint(options.checkpoint, choice_of(options), adapter);
-  if (adapter == nullptr) choose_preparation(options, checkpoint.config.preparation);
+/// Sets the preparation and says what was done to the checkpoint.
+SamCheckpoint prepared(const ModelOptions& options, SamCheckpoint checkpoint, bool choose) {
+  if (choose) choose_preparation(options, checkpoint.config.preparation);
   if (const std::string changes = summary_of_changes(checkpoint.weights); !changes.empty()) {
     std::fprintf(stderr, "ssam: note: %s: %s\n", options.checkpoint.c_str(), changes.c_str());
   }
   return checkpoint;
+}
+
+}  // namespace
+
+SamCheckpoint open_checkpoint(const ModelOptions& options, const AdapterInfo* adapter) {
+  if (adapter != nullptr) require_adapter_model(options, *adapter);
+  return prepared(options, open_sam_checkpoint(options.checkpoint, choice_of(options), adapter), adapter == nullptr);
+}
+
+SamCheckpoint open_checkpoint_with_peft(const ModelOptions& options, const std::filesystem::path& folder) {
+  const PeftAdapter adapter = read_peft_adapter(folder);
+  return prepared(options, open_sam_with_peft(options.checkpoint, adapter, folder.string(), choice_of(options)), true);
+}
+
+SamCheckpoint open_checkpoint_for_svdsam(const ModelOptions& options, const SvdsamCheckpoint& adapter) {
+  SamChoice choice = choice_of(options);
+  const auto refuse = [](const char* option, const std::string& expected, const std::string& found) {
+    throw MismatchError(ErrorText{.what = "the adapter of S-SAM's authors was trained in another model",
+                                  .where = option,
+                                  .expected = expected,
+                                  .found = found,
+                                  .advice = "leave the option out: the adapter says which model it is for"});
+  };
+  if (choice.variant == SamVariant::sam) refuse("--model", "svdsam_release", "sam");
+  choice.variant = SamVariant::svdsam_release;
+  SamCheckpoint checkpoint = open_sam_checkpoint(options.checkpoint, choice);
+  checkpoint.config = svdsam_config(adapter, checkpoint.config);
+  if (options.image_size > 0 && options.image_size != checkpoint.config.image_size) {
+    refuse("--image-size", std::to_string(checkpoint.config.image_size), std::to_string(options.image_size));
+  }
+  checkpoint.has_text_affine = true;
+  checkpoint.text = svdsam_trained_text();
+  return prepared(options, std::move(checkpoint), true);
 }
 
 }  // namespace ssam::cli

@@ -34,5 +34,9 @@ void add_json(CLI::App& verb, bool& json);
 /// Throws IoError, FormatError, MismatchError, ConfigError. With an adapter, the model is the one it was trained in;
 /// options that say otherwise are refused.
 SamCheckpoint open_checkpoint(const ModelOptions& options, const AdapterInfo* adapter = nullptr);
+/// The same with an adapter of PEFT in `folder` merged into the weights. Throws as ssam::open_sam_with_peft too.
+SamCheckpoint open_checkpoint_with_peft(const ModelOptions& options, const std::filesystem::path& folder);
+/// The same for an adapter in a file of S-SAM's authors, in the model that it was trained in.
+SamCheckpoint open_checkpoint_for_svdsam(const ModelOptions& options, const SvdsamCheckpoint& adapter);
 
 }  // namespace ssam::cli

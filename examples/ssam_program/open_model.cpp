@@ -6,29 +6,76 @@
 #include <ssam/data/check_manifest.hpp>
 #include <ssam/data/load_picture.hpp>
 #include <ssam/sam/adapter.hpp>
+#include <ssam/sam/peft_adapter.hpp>
+#include <ssam/sam/svdsam_checkpoint.hpp>
 
 #include "slice_options.hpp"
 
 namespace ssam::cli {
 
+namespace {
+
+/// `checkpoint`, read from `source`, in its model, the adapters not yet there.
+OpenModel in_model(SamCheckpoint checkpoint, const std::filesystem::path& source, const Recipe& recipe, Rule rule,
+                   int threads, DeviceKind device) {
+  OpenModel opened;
+  opened.config = checkpoint.config;
+  opened.has_text_affine = checkpoint.has_text_affine;
+  opened.text = checkpoint.text;
+  opened.runner = recipe.make(rule, checkpoint.config, threads, device);
+  opened.runner->load(std::move(checkpoint.weights), source.string(), 0);
+  return opened;
+}
+
+void prepare(OpenModel& opened, const std::filesystem::path& checkpoint) {
+  const std::string note = opened.runner->prepare(checkpoint);
+  if (!note.empty()) std::fprintf(stderr, "ssam: %s\n", note.c_str());
+}
+
+/// What is said of an adapter that says nothing itself.
+AdapterInfo info_of(const OpenModel& opened, const std::string& recipe, const std::string& rule) {
+  AdapterInfo info{.recipe = recipe, .rule = rule, .model = to_string(opened.config.variant)};
+  info.config = to_json(opened.config);
+  info.preparation = opened.config.preparation;
+  return info;
+}
+
+OpenModel open_with_svdsam(const ModelOptions& options, const std::filesystem::path& path,
+                           const SvdsamCheckpoint& adapter, int threads, DeviceKind device) {
+  SamCheckpoint checkpoint = open_checkpoint_for_svdsam(options, adapter);
+  require_svdsam_base(adapter, checkpoint.weights, path.string());
+  OpenModel opened =
+      in_model(std::move(checkpoint), options.checkpoint, find_recipe(adapter.recipe), Rule::release, threads, device);
+  prepare(opened, options.checkpoint);
+  opened.runner->load_svdsam(adapter, path.string());
+  opened.runner->merge();
+  opened.adapter = info_of(opened, adapter.recipe, to_string(Rule::release));
+  return opened;
+}
+
+}  // namespace
+
 OpenModel open_model(const ModelOptions& options, const std::filesystem::path& adapter, int threads,
                      DeviceKind device) {
   require_built_for(device);
-  OpenModel opened;
-  if (!adapter.empty()) opened.adapter = read_adapter_info(adapter);
-  SamCheckpoint checkpoint = open_checkpoint(options, opened.adapter ? &*opened.adapter : nullptr);
-  opened.config = checkpoint.config;
-  opened.has_text_affine = checkpoint.has_text_affine || opened.adapter;
-  opened.text = checkpoint.text;
-
-  const Recipe& recipe = find_recipe(opened.adapter ? opened.adapter->recipe : "zero_shot");
-  const Rule rule = find_rule(opened.adapter ? opened.adapter->rule : "paper");
-  opened.runner = recipe.make(rule, checkpoint.config, threads, device);
-  opened.runner->load(std::move(checkpoint.weights), options.checkpoint.string(), 0);
-  if (!opened.adapter) return opened;
-
-  const std::string note = opened.runner->prepare(options.checkpoint);
-  if (!note.empty()) std::fprintf(stderr, "ssam: %s\n", note.c_str());
+  const Recipe& plain = find_recipe("zero_shot");
+  if (adapter.empty())
+    return in_model(open_checkpoint(options), options.checkpoint, plain, Rule::paper, threads, device);
+  if (is_peft_adapter(adapter)) {
+    OpenModel opened =
+        in_model(open_checkpoint_with_peft(options, adapter), options.checkpoint, plain, Rule::paper, threads, device);
+    opened.adapter = info_of(opened, "lora", "PEFT");
+    return opened;
+  }
+  if (const auto file = read_svdsam_checkpoint(adapter)) {
+    return open_with_svdsam(options, adapter, *file, threads, device);
+  }
+  const AdapterInfo info = read_adapter_info(adapter);
+  OpenModel opened = in_model(open_checkpoint(options, &info), options.checkpoint, find_recipe(info.recipe),
+                              find_rule(info.rule), threads, device);
+  opened.adapter = info;
+  opened.has_text_affine = true;
+  prepare(opened, options.checkpoint);
   opened.text = opened.runner->load_adapter(adapter).trained_text();
   opened.runner->merge();
   return opened;

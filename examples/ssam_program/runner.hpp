@@ -25,6 +25,7 @@ struct EvaluateOptions;
 struct Evaluation;
 struct Prediction;
 struct SamPrompt;
+struct SvdsamCheckpoint;
 struct TrainResult;
 template <class Data>
 struct TrainRun;
@@ -55,6 +56,8 @@ class Runner {
   virtual std::string prepare(const std::filesystem::path& checkpoint) = 0;
   /// Throws as ssam::load_adapter.
   virtual AdapterInfo load_adapter(const std::filesystem::path& folder) = 0;
+  /// Throws as ssam::load_svdsam_checkpoint.
+  virtual void load_svdsam(const SvdsamCheckpoint& file, const std::string& source) = 0;
   /// Turns every adapter into a plain weight; the answers stay the same.
   virtual void merge() = 0;
   /// Whether a plain SAM with the merged weights gives the same answers.

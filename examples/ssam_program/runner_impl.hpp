@@ -3,6 +3,7 @@
 #include <ssam/data/dataset.hpp>
 #include <ssam/sam/automatic_masks.hpp>
 #include <ssam/sam/svd_cache.hpp>
+#include <ssam/sam/svdsam_checkpoint.hpp>
 #include <ssam/train/trainer.hpp>
 
 #include "console.hpp"
@@ -38,6 +39,10 @@ class ModelRunner final : public Runner {
   }
 
   AdapterInfo load_adapter(const std::filesystem::path& folder) override { return ssam::load_adapter(*model_, folder); }
+
+  void load_svdsam(const SvdsamCheckpoint& file, const std::string& source) override {
+    load_svdsam_checkpoint(*model_, file, source);
+  }
 
   void merge() override { ssam::merge(*context_, *model_); }
 

@@ -233,9 +233,11 @@ void add_eval(Program& program) {
   auto* verb = program.app.add_subcommand("eval", "Score a model on a data set, label by label");
   auto options = std::make_shared<EvalOptions>();
   add_model_options(*verb, options->model);
-  verb->add_option("--adapter", options->adapter,
-                   "A trained adapter (best or last of a run); else the checkpoint alone")
-      ->type_name("DIR");
+  verb->add_option(
+          "--adapter", options->adapter,
+          "A trained adapter: best or last of a run, a LoRA's folder of PEFT, or a .pth of S-SAM's authors; else "
+          "the checkpoint alone")
+      ->type_name("PATH");
   add_data_options(*verb, options->data);
   verb->add_option("--split", options->split, "train, val or test; else test where there is one")
       ->check(CLI::IsMember(split_names()));

@@ -47,9 +47,10 @@ void add_merge(Program& program) {
   auto* verb = program.app.add_subcommand("merge", "Write a checkpoint with an adapter merged into its weights");
   auto options = std::make_shared<MergeOptions>();
   add_model_options(*verb, options->model);
-  verb->add_option("--adapter", options->adapter, "The trained adapter (best or last of a run)")
+  verb->add_option("--adapter", options->adapter,
+                   "The trained adapter: best or last of a run, a LoRA's folder of PEFT, or a .pth of S-SAM's authors")
       ->required()
-      ->type_name("DIR");
+      ->type_name("PATH");
   verb->add_option("--out", options->out, "The safetensors file to write")->required()->type_name("FILE");
   add_device(*verb, options->device, {"cpu", "cuda"});  // what is saved is computed in single precision
   add_threads(*verb, options->threads);

@@ -325,7 +325,9 @@ void add_segment(Program& program) {
       "segment", "Segment an image by label names, points, a box or a mask, or everything in it");
   auto options = std::make_shared<SegmentOptions>();
   add_model_options(*verb, options->model);
-  verb->add_option("--adapter", options->adapter, "A trained adapter (best or last of a run)")->type_name("DIR");
+  verb->add_option("--adapter", options->adapter,
+                   "A trained adapter: best or last of a run, a LoRA's folder of PEFT, or a .pth of S-SAM's authors")
+      ->type_name("PATH");
   verb->add_option("--image", options->image,
                    "PNG, JPEG, BMP; a NIfTI volume, a DICOM file, a folder of a DICOM series")
       ->required()

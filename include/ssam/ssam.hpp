@@ -78,6 +78,7 @@
 #include <ssam/io/json_file.hpp>
 #include <ssam/io/npy.hpp>
 #include <ssam/io/safetensors.hpp>
+#include <ssam/io/save_torch.hpp>
 #include <ssam/io/scores_file.hpp>
 #include <ssam/io/sealed_file.hpp>
 #include <ssam/io/torch_checkpoint.hpp>
@@ -165,15 +166,19 @@
 #include <ssam/sam/automatic_mask_options.hpp>
 #include <ssam/sam/config.hpp>
 #include <ssam/sam/config_json.hpp>
+#include <ssam/sam/hugging_face.hpp>
 #include <ssam/sam/open_sam.hpp>
 #include <ssam/sam/parameter_count.hpp>
+#include <ssam/sam/peft_adapter.hpp>
 #include <ssam/sam/postprocess.hpp>
 #include <ssam/sam/predictor.hpp>
 #include <ssam/sam/prompt.hpp>
 #include <ssam/sam/sam_checkpoint.hpp>
+#include <ssam/sam/save_peft.hpp>
 #include <ssam/sam/segment_volume.hpp>
 #include <ssam/sam/state.hpp>
 #include <ssam/sam/svd_cache.hpp>
+#include <ssam/sam/svdsam_checkpoint.hpp>
 #include <ssam/sam/text_prompted_sam.hpp>
 #if defined(SSAM_WITH_OPENCV)
 #include <ssam/sam/automatic_masks.hpp>

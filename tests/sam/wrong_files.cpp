@@ -55,7 +55,7 @@ TEST_CASE("a file that is no SAM checkpoint is named as what it is") {
   said(named({"cls_token", "patch_embed.proj.weight", "blocks.0.attn.qkv.weight"}), {"vision transformer"});
   said(named({"patch_embed.proj.weight", "blocks.0.attn.qkv.weight", "neck.0.weight"}), {"image encoder alone"});
   said(named({"mask_decoder.iou_token.weight"}), {"it lacks the image encoder and the prompt encoder"});
-  said(named({"base_model.model.image_encoder.blocks.0.attn.qkv.lora_A.default.weight"}), {"PEFT", "merge"});
+  said(named({"base_model.model.image_encoder.blocks.0.attn.qkv.lora_A.default.weight"}), {"PEFT", "as the adapter"});
   said(named({"state.image_encoder.exp_avg", "state.image_encoder.exp_avg_sq"}), {"optimizer"});
   said(named({"down1.weight", "up1.weight"}), {"not a SAM checkpoint", "2 tensors under 'down1', 'up1'"});
   said(named({}), {"no tensors"});
@@ -108,7 +108,7 @@ TEST_CASE("what is no adapter is named as what it is") {
   said(folder / ".", {"holds no adapter"});
   said(run / "bset", {"no such adapter", best.c_str()});
   test::write_text(best / "adapter_config.json", R"({"peft_type": "LORA", "r": 8})");
-  said(best, {"PEFT", "merge_and_unload"});
+  said(best, {"PEFT", "read_peft_adapter"});
 }
 
 TEST_CASE("weights that are not finite are refused, and the model stays as it was") {

@@ -184,6 +184,15 @@ class AtomicFile {
   int serial_ = 0;
 };
 
+/// Makes the folder `folder`, and those above it, where they are not there. Throws IoError.
+inline void make_folder(const std::filesystem::path& folder) {
+  std::error_code failure;
+  std::filesystem::create_directories(folder, failure);
+  if (failure) {
+    throw IoError(ErrorText{.what = "cannot make the folder", .where = folder.string(), .found = failure.message()});
+  }
+}
+
 /// Replaces the file at `path` by `bytes`, whole or not at all. Throws IoError.
 inline void atomic_write(const std::filesystem::path& path, std::string_view bytes) {
   AtomicFile file(path);

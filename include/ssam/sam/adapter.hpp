@@ -127,11 +127,7 @@ void save_adapter(const std::filesystem::path& folder, const Model& model, const
   state.metadata["config_hash"] = detail::info_hash(parse_json(description, adapter_info_file));
   state.metadata["recipe"] = written.recipe;
   state.metadata["base_hash"] = written.base_hash;
-  std::error_code failure;
-  std::filesystem::create_directories(folder, failure);
-  if (failure) {
-    throw IoError(ErrorText{.what = "cannot make the folder", .where = folder.string(), .found = failure.message()});
-  }
+  make_folder(folder);
   save_sealed(weights, std::move(state));
   atomic_write(folder / adapter_info_file, description);
 }

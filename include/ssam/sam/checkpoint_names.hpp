@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 #include <ssam/io/state_dict.hpp>
 #include <string>
 #include <string_view>
@@ -16,8 +17,7 @@ namespace detail {
 using NamePair = std::pair<std::string_view, std::string_view>;
 
 /// If `name` continues a first of `pairs` at a dot or its end, the second takes its place.
-template <std::size_t count>
-bool replace_prefix(std::string& name, const NamePair (&pairs)[count]) {
+inline bool replace_prefix(std::string& name, std::span<const NamePair> pairs) {
   for (const auto& [from, to] : pairs) {
     if (name.starts_with(from) && (name.size() == from.size() || name[from.size()] == '.')) {
       name.replace(0, from.size(), to);
@@ -39,8 +39,7 @@ inline std::string head_of(const std::string& name, int dots) {
 }
 
 /// Replaces a prefix behind the first `dots` parts of the name.
-template <std::size_t count>
-bool replace_behind(std::string& name, int dots, const NamePair (&pairs)[count]) {
+inline bool replace_behind(std::string& name, int dots, std::span<const NamePair> pairs) {
   const std::string head = head_of(name, dots);
   std::string rest = name.substr(head.size());
   if (head.empty() || !replace_prefix(rest, pairs)) return false;
@@ -77,7 +76,10 @@ inline constexpr NamePair hf_block_norms[] = {
 // Heads of three layers; theirs count only the hidden one.
 inline constexpr NamePair hf_head_layers[] = {
     {"proj_in", "layers.0"}, {"layers.0", "layers.1"}, {"proj_out", "layers.2"}};
-// The names of the neck in the checkpoints that S-SAM's authors published.
+// The names of whole parts in the checkpoints of S-SAM's authors, ...
+inline constexpr NamePair release_part_names[] = {{"sam_encoder", "image_encoder"},
+                                                  {"Text_Embedding_Affine", "text_affine.Text_Embedding_Affine"}};
+// ... and of the encoder's neck.
 inline constexpr NamePair release_neck_names[] = {
     {"neck.conv1", "neck.0"}, {"neck.ln1", "neck.1"}, {"neck.conv2", "neck.2"}, {"neck.ln2", "neck.3"}};
 
@@ -148,10 +150,11 @@ inline std::string without_wrappers(std::string name, std::set<std::string>& fou
   return name;
 }
 
-/// Whether a name begins as one of SAM, in its own names or Hugging Face's.
+/// Whether a name begins as one of SAM, in its own names, Hugging Face's or those of S-SAM's authors.
 inline bool begins_like_sam(std::string_view name) {
-  for (const std::string_view part : {"image_encoder.", "prompt_encoder.", "mask_decoder.", "text_affine.",
-                                      "vision_encoder.", "shared_image_embedding."}) {
+  for (const std::string_view part :
+       {"image_encoder.", "prompt_encoder.", "mask_decoder.", "text_affine.", "vision_encoder.",
+        "shared_image_embedding.", "sam_encoder.", "Text_Embedding_Affine."}) {
     if (name.starts_with(part)) return true;
   }
   return name == "pixel_mean" || name == "pixel_std";
@@ -236,7 +239,7 @@ inline void strip_to_sam(StateDict& state) {
 
 /// Gives every tensor SAM's own name, whoever wrote the checkpoint: takes off what wrappers and surrounding models put
 /// in front (`module`, `_orig_mod`, `model`, whatever prefix all of SAM shares), leaves out what lies beside SAM,
-/// translates Hugging Face's names and those of the neck in S-SAM's published checkpoints. `skipped` and `notes` say
+/// translates Hugging Face's names and those of S-SAM's authors. `skipped` and `notes` say
 /// what was done. Applying it again changes nothing. Throws MismatchError when two tensors would have one name, or the
 /// file holds two models.
 inline StateDict normalize_names(StateDict state) {
@@ -250,6 +253,7 @@ inline StateDict normalize_names(StateDict state) {
     detail::rename_tensors(state, detail::name_from_hugging_face);
   }
   detail::rename_tensors(state, [](std::string name) {
+    detail::replace_prefix(name, detail::release_part_names);
     if (name.starts_with("image_encoder.")) detail::replace_behind(name, 1, detail::release_neck_names);
     return name;
   });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdlib>
 #include <ssam/io/state_dict.hpp>
 #include <ssam/sam/config.hpp>
@@ -92,6 +93,11 @@ inline std::string backbone_name(Index embed_dim) {
   } else if (!unexpected.empty() && missing.empty() && misshapen.empty()) {
     what = "the checkpoint has more than SAM: its network was changed";
     advice = "this model has no place for these tensors";
+    const auto of_svdsam = [](const std::string& name) { return name.find(".trainable_") != std::string::npos; };
+    if (std::all_of(unexpected.begin(), unexpected.end(), of_svdsam)) {
+      what = "this is a checkpoint of S-SAM's authors with its adapters, not SAM alone";
+      advice = "give the same file as the adapter, too";
+    }
   }
   std::string counts;
   const auto add = [&](const char* kind, const std::vector<std::string>& names) {

@@ -88,7 +88,7 @@ inline void refuse_other_than_adapter(const std::filesystem::path& path) {
   const std::filesystem::path info = path / adapter_info_file;
   if (const nlohmann::json json = load_json(info); json.is_object() && json.contains("peft_type")) {
     refuse("this adapter was written by PEFT, not by this library",
-           "merge it into its model with PEFT (merge_and_unload) and give the result as the checkpoint");
+           "read it with read_peft_adapter(), which merge_peft_adapter() merges into the checkpoint's weights");
   }
 }
 

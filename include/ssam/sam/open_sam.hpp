@@ -147,6 +147,15 @@ inline std::vector<std::string> own_labels(const StateDict& weights, const std::
   return JsonObject(json, stored->where, {"labels"}).texts("labels");
 }
 
+/// What store_trained_text wrote, but for the features.
+inline TrainedText stored_text(const StateDict& weights, const std::string& source) {
+  const auto text = [&](const char* key) {
+    const auto stored = metadata_of(weights, key, source);
+    return stored ? stored->text : std::string();
+  };
+  return {.labels = own_labels(weights, source), .source = text(text_source_key), .hash = text(text_hash_key)};
+}
+
 /// What is chosen must be what an adapter was trained in.
 inline void require_adapters_choice(const SamChoice& choice, const SamConfig& own, const std::string& source) {
   const auto refuse = [&](const char* what, const std::string& expected, const std::string& found) {
@@ -211,13 +220,9 @@ inline SamCheckpoint open_sam_checkpoint(const std::filesystem::path& path, cons
   }
   checkpoint.backbone = found.backbone();
   checkpoint.has_text_affine = found.text_dim > 0;
-  checkpoint.text.labels = detail::own_labels(weights, source);
-  const auto text = [&](const char* key) {
-    const auto stored = detail::metadata_of(weights, key, source);
-    return stored ? stored->text : std::string();
-  };
-  checkpoint.text.source = text(text_source_key);
-  checkpoint.text.hash = text(text_hash_key);
+  std::optional<TextFeatures> features = std::move(checkpoint.text.features);
+  checkpoint.text = detail::stored_text(weights, source);
+  checkpoint.text.features = std::move(features);
   return checkpoint;
 }
 

@@ -92,7 +92,7 @@ inline OtherCheckpoint describe_other(const StateDict& state) {
   }
   if (any("lora_A.") || any("lora_B.") || any("lora_embedding_A")) {
     return {"these are LoRA weights in PEFT's form, which need their model",
-            "merge them there (merge_and_unload) and save the state dictionary"};
+            "give the checkpoint that they were trained on, and their folder as the adapter"};
   }
   if (any("image_encoder.trunk.") || any("memory_attention.") || any("sam_mask_decoder.")) {
     return {"this is SAM 2, another model", whole};
