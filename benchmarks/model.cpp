@@ -33,13 +33,14 @@ void embed(benchmark::State& state) {
   report_peak(state, context);
 }
 
-template <class Recipe>
+template <class Recipe, bool recompute = false>
 void train(benchmark::State& state) {
   const Index size = state.range(0), batch = state.range(1);
   Context<Cpu> context;
   TextPromptedSam<float, Cpu, Recipe> model(vit_b(size));
   randomize(model, Random(1));
   prepare(context, model);
+  model.sam.image_encoder.recompute = recompute;
   const auto images = filled({batch, size, size, 3}, -2, 2), text = filled({batch, 512}, -1, 1);
   auto masks = filled({batch, size, size}, 0, 1);
   for (Index i = 0; i < masks.size(); ++i) masks.data()[i] = masks.data()[i] > 0.5f ? 1.0f : 0.0f;
@@ -64,6 +65,7 @@ void sizes(benchmark::internal::Benchmark* benchmark) {
 
 BENCHMARK(embed)->Apply(sizes)->Args({256, 1})->Args({1024, 1});
 BENCHMARK(train<recipes::SSam<Rule::paper>>)->Name("train S-SAM")->Apply(sizes)->Args({256, 4})->Args({1024, 1});
+BENCHMARK(train<recipes::SSam<Rule::paper>, true>)->Name("train S-SAM, recomputed")->Apply(sizes)->Args({1024, 1});
 BENCHMARK(train<recipes::LoRA<4, Rule::paper>>)->Name("train LoRA<4>")->Apply(sizes)->Args({256, 4});
 BENCHMARK(train<recipes::FullFineTuning<Rule::paper>>)->Name("train all")->Apply(sizes)->Args({256, 4});
 

@@ -60,7 +60,9 @@ class Trainer {
     while (at_.epoch < options_.epochs) {
       order_ = BatchPlan::order(data_.size() / together_, options_.seed, at_.epoch);
       while (at_.batch < plan_.batches()) {
+        const auto before = std::chrono::steady_clock::now();
         take_step();
+        stepping_ += std::chrono::steady_clock::now() - before;
         const bool epoch_ends = at_.batch == plan_.batches();
         if (!epoch_ends && options_.checkpoint_every > 0 && at_.step % options_.checkpoint_every == 0) {
           require_sound();
@@ -78,6 +80,8 @@ class Trainer {
                        .best_loss = at_.best_loss,
                        .best_dice = at_.best_dice,
                        .seconds = seconds(),
+                       .seconds_per_step = stepping_.count() / static_cast<double>(at_.step - first_step_),
+                       .activation_bytes = context_.workspace.peak(),
                        .resumed = resume,
                        .note = change_};
     const std::string batches = batch_note();
@@ -402,6 +406,7 @@ class Trainer {
   std::vector<Index> order_;                    // of the current epoch's samples, or images
   double lr_ = 0, largest_rate_ = 0;            // of the last step; of those since a state was saved
   std::chrono::steady_clock::time_point begun_;
+  std::chrono::duration<double> stepping_{0};
   double seconds_before_ = 0;
   Index first_step_ = 0;
 };
