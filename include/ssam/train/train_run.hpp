@@ -45,6 +45,7 @@ struct TrainResult {
   /// Mean of an optimiser step of this call, without validation and saving; NaN where it took none.
   double seconds_per_step = 0;
   std::size_t activation_bytes = 0;  ///< most that activations and scratch took of the device's memory at a time
+  Index reused_embeddings = 0;       ///< times that an image was not encoded because its features were kept
   bool resumed = false;              ///< whether it went on with a run that was there
   std::string note = {};             ///< what was done differently from what one might expect
 };
