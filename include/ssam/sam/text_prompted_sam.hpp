@@ -84,7 +84,8 @@ class TextPromptedSam {
       return answer(context, sam.image_encoder.forward(context, images, record.encoder, trains_encoder), text, record);
     });
   }
-  /// The same from the embeddings of images [B, h, w, C] on, for a recipe that trains nothing of the image encoder.
+  /// The same from the `embeddings` of images [B, h, w, C] on, asked with `labels`, for a recipe that trains nothing of
+  /// the image encoder.
   View forward_features(Context<Device>& context, ConstView embeddings, const LabelPrompts<Scalar, Device>& labels,
                         Record& record) {
     static_assert(!trains_encoder, "ssam: this recipe trains the image encoder: give it the images");
