@@ -73,6 +73,8 @@ class Runner {
   virtual std::vector<AutomaticMask> everything(const AutomaticMaskOptions& options) = 0;
   /// Throws as ssam::evaluate.
   virtual Evaluation evaluate(const Dataset& data, const EvaluateOptions& options) = 0;
+  /// Whether the blocks of the image encoder keep their inputs alone in training, see ImageEncoderViT::recompute.
+  virtual void set_recompute(bool recompute) = 0;
   /// Throws as ssam::train.
   virtual TrainResult train(const Dataset& data, const TrainRun<Dataset>& run) = 0;
 };

@@ -75,6 +75,8 @@ class ModelRunner final : public Runner {
     return ssam::evaluate(*context_, *model_, data, options);
   }
 
+  void set_recompute(bool recompute) override { model_->sam.image_encoder.recompute = recompute; }
+
   TrainResult train(const Dataset& data, const TrainRun<Dataset>& run) override {
     return ssam::train(*context_, *model_, data, run);
   }

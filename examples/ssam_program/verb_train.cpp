@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <cstdio>
 #include <fstream>
 #include <ssam/data/check_manifest.hpp>
@@ -26,7 +28,7 @@ struct TrainArguments {
   TrainOptions options;
   DeviceKind device = DeviceKind::cpu;
   int threads = 0;
-  bool resume = false, json = false;
+  bool recompute = false, resume = false, json = false;
 };
 
 /// Everything that can be refused without opening a file. Throws UsageError.
@@ -144,8 +146,18 @@ std::string encodings(const TrainOptions& options, const Dataset& data) {
          " (another order of samples, and one augmentation for all labels of an image)";
 }
 
+/// The most memory of this machine that the process had at a time.
+Index peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<Index>(usage.ru_maxrss) * 1024;
+}
+
 void print_result(const TrainArguments& arguments, const TrainResult& result) {
+  const Index activations = static_cast<Index>(result.activation_bytes), process = peak_memory();
   if (!arguments.json) {
+    std::printf("memory    activations %s at most, the whole process %s; %s s a step\n", as_bytes(activations).c_str(),
+                as_bytes(process).c_str(), as_decimal(result.seconds_per_step, 3).c_str());
     std::printf("done in %s%s: best epoch %lld (by %s), loss %s, DSC %s\n%s\n", as_duration(result.seconds).c_str(),
                 result.resumed ? " (resumed)" : "", static_cast<long long>(result.best_epoch),
                 arguments.best_by == "dsc" ? "DSC" : "loss", as_decimal(result.best_loss).c_str(),
@@ -164,6 +176,10 @@ void print_result(const TrainArguments& arguments, const TrainResult& result) {
                                     {"best_loss", result.best_loss},
                                     {"best_dice", result.best_dice},
                                     {"seconds", result.seconds},
+                                    {"seconds_per_step", result.seconds_per_step},
+                                    {"recompute", arguments.recompute},
+                                    {"activation_bytes", activations},
+                                    {"peak_memory_bytes", process},
                                     {"resumed", result.resumed},
                                     {"note", result.note}};
   print_json(json);
@@ -210,6 +226,7 @@ int train(TrainArguments arguments) {
   runner->load(std::move(checkpoint.weights), arguments.model.checkpoint.string(), arguments.options.seed);
   const std::string note = runner->prepare(arguments.model.checkpoint);
   if (!note.empty()) std::fprintf(log, "svd       %s\n", note.c_str());
+  runner->set_recompute(arguments.recompute);
 
   check_out(arguments);  // another run may have come and gone while the model was loaded
   Progress progress("training: step");
@@ -266,6 +283,9 @@ void add_train(Program& program) {
   verb->add_flag(
       "--labels-together", options.labels_together,
       "An image comes with all its labels and is encoded once for them; --batch is a multiple of their number");
+  verb->add_flag("--recompute", arguments->recompute,
+                 "Keep only the input of each of the image encoder's blocks and compute the block once more on the way "
+                 "back: less memory, more time, the same bits");
   add_whole(*verb, "--accumulate", options.accumulate,
             "Batches of one optimiser step; not one large batch: dice and batch norm are of each batch", 1, most);
   add_real(*verb, "--lr", options.lr, "Learning rate of AdamW", Real::positive)

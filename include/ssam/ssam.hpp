@@ -191,6 +191,7 @@
 #include <ssam/train/adamw.hpp>
 #include <ssam/train/batch.hpp>
 #include <ssam/train/communicator.hpp>
+#include <ssam/train/embedding_cache.hpp>
 #include <ssam/train/evaluate.hpp>
 #include <ssam/train/finite.hpp>
 #include <ssam/train/metrics.hpp>

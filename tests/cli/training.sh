@@ -55,6 +55,19 @@ for more in --resume --validate-every=1; do
 done
 cmp whole/best/adapter_model.safetensors killed/best/adapter_model.safetensors || fail "results were overwritten"
 
+# Blocks that are computed once more train the same, dropout included; a run may go on in the other way.
+expect 0 train lora kept --epochs 2
+expect 0 train lora again --epochs 1 --recompute
+says "memory    activations"
+expect 0 train lora again --epochs 2 --resume --recompute --json
+says '"recompute": true'
+says '"activation_bytes"'
+says '"peak_memory_bytes"'
+says '"seconds_per_step"'
+cmp kept/$last again/$last || fail "recomputed blocks train otherwise"
+expect 0 train lora again --epochs 2 --resume
+says "; - s a step"
+
 # Every other recipe trains; JSON describes the run.
 for recipe in layer_norm_tuning lora bias_tuning full_fine_tuning; do
   expect 0 train $recipe "run_$recipe" --epochs 1 --json

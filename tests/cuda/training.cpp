@@ -108,6 +108,20 @@ TEST_CASE("a run on the GPU that was stopped and resumed ends like an uninterrup
   CHECK(test::metrics(run.folder / "stopped") == test::metrics(run.folder / "whole"));
 }
 
+TEST_CASE("blocks that are computed once more on the GPU train the same, bit for bit, with the same dropout") {
+  for (const std::string recipe : {"ssam", "lora"}) {
+    CAPTURE(recipe);
+    const DeviceRun run(recipe);
+    const auto kept = run.start(DeviceKind::cuda), again = run.start(DeviceKind::cuda);
+    again->set_recompute(true);
+    run.train(*kept, "kept");
+    run.train(*again, "again");
+    CHECK(test::read_text((run.folder / "again") / "last" / adapter_weights_file) ==
+          test::read_text((run.folder / "kept") / "last" / adapter_weights_file));
+    CHECK(test::metrics(run.folder / "again") == test::metrics(run.folder / "kept"));
+  }
+}
+
 TEST_CASE("NaN is found on the GPU too: in an evaluation, and before anything of a diverged run is saved") {
   DeviceRun run;
   StateDict broken = run.base;

@@ -46,6 +46,8 @@ TEST_CASE_TEMPLATE("svd of tall, wide, square and rank deficient matrices", S, f
   check_factors(random_tensor<S>({90, 37}, 1));
   check_factors(random_tensor<S>({37, 90}, 2));
   check_factors(random_tensor<S>({61, 61}, 3));
+  check_factors(random_tensor<S>({61, 45}, 6));  // too little taller to be made square first
+  check_factors(random_tensor<S>({45, 61}, 7));
   check_factors(random_tensor<S>({1, 9}, 4));
   auto low_rank = random_tensor<S>({50, 40}, 5);
   for (Index i = 0; i < 50; ++i) {
@@ -53,6 +55,9 @@ TEST_CASE_TEMPLATE("svd of tall, wide, square and rank deficient matrices", S, f
   }
   // Eigen's vectors of (many) zero singular values are orthonormal to sqrt(epsilon) only, on some instruction sets.
   check_factors(low_rank, 1e-6);
+  Tensor<S, Cpu> tall({80, 40});  // 40 rows twice: made square first, and of low rank
+  for (Index i = 0; i < tall.size(); ++i) tall.data()[i] = low_rank.data()[i % (40 * 40)];
+  check_factors(tall, 1e-6);
 }
 
 TEST_CASE("svd refuses wrong shapes and values") {

@@ -51,6 +51,18 @@ concept SegmentationModel = Visitable<Model> &&
   { model.decode_labels(context, values, prompts) } -> std::convertible_to<decltype(values)>;
 };
 
+/// A SegmentationModel whose training leaves encode_image as it is, and says so: `trains_encoder` is false, and
+/// forward_features(context, features [B, ...], prompts, record) is `forward` from the features of B images on. Trainer
+/// and validation then encode an image once, and keep its features (TrainOptions::embedding_bytes).
+template <class Model>
+concept TrainsBehindFeatures =
+    SegmentationModel<Model> && !Model::trains_encoder &&
+    requires(Model & model, Context<typename Model::Device_>& context, typename Model::Record& record,
+             TensorView<const typename Model::Scalar_, typename Model::Device_> features,
+             const LabelPrompts<typename Model::Scalar_, typename Model::Device_>& prompts) {
+  { model.forward_features(context, features, prompts, record) } -> std::convertible_to<decltype(features)>;
+};
+
 /// Whether training changes anything of a model.
 template <class Model>
 bool trains_anything(const Model& model) {

@@ -135,10 +135,16 @@ class ImageEncoderViT {
   using NeckConvolution = Convolution<Scalar, Device, typename Recipe::template NeckLinear<Scalar, Device>>;
   /// The neck's.
   using NeckNorm = LayerNorm<Scalar, Device, typename Recipe::NeckNormWeight, typename Recipe::NeckNormBias>;
+  /// What a block is computed from once more.
+  struct BlockInput {
+    ConstView x;           ///< [B, H, W, C]
+    Random::State random;  ///< of the context, so that dropout draws the same masks
+  };
   /// What forward leaves for backward.
   struct Record {
     typename Patch::Record patch;                ///< of the patch embedding
-    std::vector<typename Block::Record> blocks;  ///< of every block; of one alone where nothing is kept
+    std::vector<typename Block::Record> blocks;  ///< of every block; of one alone where no block's activations are kept
+    std::vector<BlockInput> inputs;              ///< of every block where blocks are recomputed, else empty
     typename NeckConvolution::Record neck0;      ///< of the neck's first convolution
     typename NeckConvolution::Record neck2;      ///< of its second
     typename NeckNorm::Record neck1;             ///< of the norm behind the first
@@ -199,7 +205,11 @@ class ImageEncoderViT {
       neck0.backward(context, record.neck0, c, dy);
     }
     for (std::size_t i = blocks.size(); i-- > 0;) {
-      blocks[i].backward(context, record.blocks[i], dy, dx);
+      if (record.inputs.empty()) {
+        blocks[i].backward(context, record.blocks[i], dy, dx);
+      } else {
+        backward_again(context, blocks[i], record.inputs[i], dy, dx);
+      }
       std::swap(dx, dy);
     }
     if constexpr (Recipe::PositionalEmbedding::trained) {
@@ -227,18 +237,40 @@ class ImageEncoderViT {
   NeckNorm neck1;                                                             ///< of out channels
   NeckConvolution neck2;                                                      ///< out -> out, 3x3
   NeckNorm neck3;                                                             ///< of out channels
+  /// How a block is trained: with all its activations kept, or with its input alone, from which the backward pass
+  /// computes them once more, one block at a time. The gradients have the same bits; memory and time differ.
+  bool recompute = false;
 
  private:
+  /// The backward pass of a block after its forward pass, dropout masks as they were.
+  static void backward_again(Context<Device>& context, Block& block, const BlockInput& kept, ConstView dy, View dx) {
+    WorkspaceScope<Device> scope(context);
+    typename Block::Record record;
+    const Random::State now = context.random.state();
+    context.random.set_state(kept.random);
+    block.forward(context, kept.x, allocate<Scalar>(context, dy.shape()), record);
+    context.random.set_state(now);
+    block.backward(context, record, dy, dx);
+  }
+
   void run(Context<Device>& context, ConstView images, const Shape& squeezed, View embedding, Record& record,
            bool keep) const {
-    record.blocks.resize(keep ? blocks.size() : 1);
+    const bool keep_blocks = keep && !recompute;
+    record.blocks.resize(keep_blocks ? blocks.size() : 1);
+    record.inputs.resize(keep && recompute ? blocks.size() : 0);
     View x = allocate<Scalar>(context, record.tokens);
     patch_embed.forward(context, images, x, record.patch);
     ops::add_row<Scalar>(context, pos_embed.value, x.matrix(x.dim(0)));
     for (std::size_t i = 0; i < blocks.size(); ++i) {
-      if (keep) {
+      if (keep_blocks) {
         const View y = allocate<Scalar>(context, record.tokens);
         blocks[i].forward(context, x, y, record.blocks[i]);
+        x = y;
+      } else if (keep) {
+        const View y = allocate<Scalar>(context, record.tokens);
+        record.inputs[i] = {x, context.random.state()};
+        WorkspaceScope<Device> scope(context);
+        blocks[i].forward(context, x, y, record.blocks[0]);
         x = y;
       } else {
         WorkspaceScope<Device> scope(context);

@@ -78,8 +78,19 @@ class TextPromptedSam {
   }
   /// The same of `images`, asked with `text` features alone.
   View forward(Context<Device>& context, ConstView images, ConstView text, Record& record) {
-    check_inputs(images, text);
-    return naming_layers(*this, [&] { return answer(context, images, text, record); });
+    check_images(images);
+    check_text(text);
+    return naming_layers(*this, [&] {
+      return answer(context, sam.image_encoder.forward(context, images, record.encoder, trains_encoder), text, record);
+    });
+  }
+  /// The same from the `embeddings` of images [B, h, w, C] on, asked with `labels`, for a recipe that trains nothing of
+  /// the image encoder.
+  View forward_features(Context<Device>& context, ConstView embeddings, const LabelPrompts<Scalar, Device>& labels,
+                        Record& record) {
+    static_assert(!trains_encoder, "ssam: this recipe trains the image encoder: give it the images");
+    check_text(labels.text);
+    return naming_layers(*this, [&] { return answer(context, embeddings, labels.text, record); });
   }
 
   /// Adds the gradients of a loss with dLoss/dprobability [P, S, S] to everything the recipe trains.
@@ -98,11 +109,10 @@ class TextPromptedSam {
   Text text_affine;                          ///< text_dim -> C
 
  private:
-  View answer(Context<Device>& context, ConstView images, ConstView text, Record& record) {
-    const Index prompts = text.dim(0), size = images.dim(1);
+  View answer(Context<Device>& context, ConstView embedding, ConstView text, Record& record) {
+    const Index prompts = text.dim(0), size = sam.config.image_size;
     const View token = allocate<Scalar>(context, {prompts, sam.config.out_channels});
     text_affine.forward(context, text, token, record.text);
-    const View embedding = sam.image_encoder.forward(context, images, record.encoder, trains_encoder);
     const Index h = embedding.dim(1), w = embedding.dim(2), channels = embedding.dim(3);
     const ConstView positions = sam.prompt_encoder.dense_positions(context, h, w);
     const ConstView no_mask = sam.prompt_encoder.no_mask.value.view().reshape({channels});
@@ -136,19 +146,19 @@ class TextPromptedSam {
     if constexpr (trains_encoder) sam.image_encoder.backward(context, record.encoder, dembedding, {});
   }
 
-  void check_inputs(ConstView images, ConstView text) const {
+  void check_images(ConstView images) const {
     const Index size = sam.config.image_size;
-    const auto refuse = [](const char* what, const Shape& found, const std::string& expected) {
-      throw ShapeError(ErrorText{.what = what, .expected = expected, .found = found.str()});
-    };
-    if (images.shape().rank() != 4 || !(images.shape() == Shape{images.dim(0), size, size, 3})) {
-      refuse("the model was built for images of another shape", images.shape(),
-             "[B, " + std::to_string(size) + ", " + std::to_string(size) + ", 3]");
-    }
-    if (text.shape().rank() != 2 || text.dim(1) != sam.config.text_dim) {
-      refuse("the model was built for other text features", text.shape(),
-             "[P, " + std::to_string(sam.config.text_dim) + "]");
-    }
+    if (images.shape().rank() == 4 && images.shape() == Shape{images.dim(0), size, size, 3}) return;
+    throw ShapeError(ErrorText{.what = "the model was built for images of another shape",
+                               .expected = "[B, " + std::to_string(size) + ", " + std::to_string(size) + ", 3]",
+                               .found = images.shape().str()});
+  }
+
+  void check_text(ConstView text) const {
+    if (text.shape().rank() == 2 && text.dim(1) == sam.config.text_dim) return;
+    throw ShapeError(ErrorText{.what = "the model was built for other text features",
+                               .expected = "[P, " + std::to_string(sam.config.text_dim) + "]",
+                               .found = text.shape().str()});
   }
 
   /// Whether any parameter of a part is trained, said by a small one without a device.
@@ -167,8 +177,12 @@ class TextPromptedSam {
     config.depth = config.heads = config.decoder_heads = 1;
     return config;
   }();
+
+ public:
   /// Where nothing of the encoder is trained, it keeps no activations and runs no backward pass.
   static constexpr bool trains_encoder = trains(Encoder<Scalar, Meta, Recipe>(small));
+
+ private:
   static constexpr bool trains_anything = trains_encoder || Recipe::TextAffine::trained ||
                                           Recipe::PromptEncoder::trained ||
                                           trains(MaskDecoder<Scalar, Meta, Recipe>(small));

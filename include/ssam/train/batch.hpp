@@ -107,6 +107,11 @@ class Batch {
   bool one_text() const { return one_text_; }
   /// Normalised, [images, S, S, 3].
   TensorView<const Scalar, Device> images() const { return {images_.data(), {count_, size_, size_, 3}}; }
+  /// The values of image `i` of them, on the host.
+  std::span<const float> image_values(Index i) const {
+    const Index pixels = size_ * size_ * 3;
+    return {image_values_.data() + i * pixels, static_cast<std::size_t>(pixels)};
+  }
   /// Text features [samples, dim] and label numbers [samples].
   LabelPrompts<Scalar, Device> prompts() const {
     return {{text_.data(), {samples(), dim_}}, {labels_.data(), static_cast<std::size_t>(samples())}};

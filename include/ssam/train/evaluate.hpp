@@ -4,6 +4,7 @@
 #include <ssam/eval/report.hpp>
 #include <ssam/sam/postprocess.hpp>
 #include <ssam/train/batch.hpp>
+#include <ssam/train/embedding_cache.hpp>
 #include <ssam/train/finite.hpp>
 #include <ssam/train/worst_cases.hpp>
 
@@ -46,7 +47,9 @@ struct EvaluateOptions {
   bool distances = false;
   double tolerance = 1;      ///< of the NSD, in the unit of the distances
   bool centerlines = false;  ///< measures clDice
-  Index worst = 0;           ///< how many of the worst cases are kept, with their masks
+  /// Features of the same model, as they are made now: found there or kept there. None: every image is encoded.
+  EmbeddingCache* embeddings = nullptr;
+  Index worst = 0;  ///< how many of the worst cases are kept, with their masks
 };
 
 namespace detail {
@@ -134,8 +137,16 @@ class Evaluator {
       expect_group(first + group_);
       for (Index i = 0; i < count; ++i) {
         WorkspaceScope<Device> encoded(context_);
-        upload<Scalar, Device>(context_, values.data() + i * pixels, image.view());
-        judge(first + i, model_.encode_image(context_, image), truth[static_cast<std::size_t>(i)]);
+        const std::span<const float> picture(values.data() + i * pixels, static_cast<std::size_t>(pixels));
+        const auto encode = [&] {
+          upload<Scalar, Device>(context_, picture.data(), image.view());
+          return View(model_.encode_image(context_, image));
+        };
+        const View features = options_.embeddings == nullptr
+                                  ? encode()
+                                  : options_.embeddings->template features<Scalar>(
+                                        context_, picture, EmbeddingCache::Keep::at_once, encode);
+        judge(first + i, features, truth[static_cast<std::size_t>(i)]);
         if (options_.progress) options_.progress(first + i + 1, data_.items());
       }
     }

@@ -38,6 +38,10 @@ struct TrainOptions {
   /// size of the batches; here it is a mean over samples (evaluation_loss_definition).
   BestBy best_by = BestBy::loss;
   Index checkpoint_every = 0;  ///< optimiser steps between saves of the run's state inside an epoch; 0: at its end only
+  /// Memory for the features of pictures, in bytes, where the model trains nothing in front of them
+  /// (TrainsBehindFeatures): an image is then encoded once for all epochs and validations, and an augmented one again
+  /// only where it comes out as before. The results have the same bits with any memory.
+  std::size_t embedding_bytes = std::size_t{1} << 30;
   /// Settings (keys of to_json) that a resumed run may have otherwise than it was saved with, out of `rate_settings`.
   std::vector<std::string> changed = {};
 

@@ -42,8 +42,12 @@ struct TrainResult {
   double best_loss = 0;   ///< validation loss of the best epoch; training loss where there is no validation set
   double best_dice = 0;   ///< mean DSC of the best epoch; NaN without a validation set
   double seconds = 0;     ///< of the whole run
-  bool resumed = false;   ///< whether it went on with a run that was there
-  std::string note = {};  ///< what was done differently from what one might expect
+  /// Mean of an optimiser step of this call, without validation and saving; NaN where it took none.
+  double seconds_per_step = 0;
+  std::size_t activation_bytes = 0;  ///< most that activations and scratch took of the device's memory at a time
+  Index reused_embeddings = 0;       ///< times that an image was not encoded because its features were kept
+  bool resumed = false;              ///< whether it went on with a run that was there
+  std::string note = {};             ///< what was done differently from what one might expect
 };
 
 }  // namespace ssam::inline SSAM_ABI

@@ -60,7 +60,9 @@ class Trainer {
     while (at_.epoch < options_.epochs) {
       order_ = BatchPlan::order(data_.size() / together_, options_.seed, at_.epoch);
       while (at_.batch < plan_.batches()) {
+        const auto before = std::chrono::steady_clock::now();
         take_step();
+        stepping_ += std::chrono::steady_clock::now() - before;
         const bool epoch_ends = at_.batch == plan_.batches();
         if (!epoch_ends && options_.checkpoint_every > 0 && at_.step % options_.checkpoint_every == 0) {
           require_sound();
@@ -78,6 +80,9 @@ class Trainer {
                        .best_loss = at_.best_loss,
                        .best_dice = at_.best_dice,
                        .seconds = seconds(),
+                       .seconds_per_step = stepping_.count() / static_cast<double>(at_.step - first_step_),
+                       .activation_bytes = context_.workspace.peak(),
+                       .reused_embeddings = embeddings_.reused(),
                        .resumed = resume,
                        .note = change_};
     const std::string batches = batch_note();
@@ -230,7 +235,7 @@ class Trainer {
   /// Forward and backward pass of the loaded batch. Gradients and the loss (added to loss_) are multiplied by `weight`.
   void add_gradients(double weight) {
     WorkspaceScope<Device> scope(context_);
-    const auto probability = model_.forward(context_, batch_.images(), batch_.prompts(), record_);
+    const auto probability = forward_batch(context_, model_, batch_, record_, embeddings_);
     const auto dprobability = allocate<Scalar>(context_, probability.shape());
     ops::mask_loss<Scalar>(context_, probability, batch_.masks(), options_.loss, dprobability, weight, loss_.view());
     model_.backward(context_, record_, dprobability);
@@ -287,7 +292,7 @@ class Trainer {
     require_finite_weights();
     const TrainingMode<Device> mode(context_, false);
     WorkspaceScope<Device> scope(context_);
-    const auto probability = model_.forward(context_, batch_.images(), batch_.prompts(), record_);
+    const auto probability = forward_batch(context_, model_, batch_, record_, embeddings_);
     ops::fill<double>(context_, loss_.view(), 0);
     ops::mask_loss<Scalar>(context_, probability, batch_.masks(), options_.loss, TensorView<Scalar, Device>{}, 1,
                            loss_.view());
@@ -303,8 +308,10 @@ class Trainer {
   Evaluation validate() {
     require_finite_weights();
     try {
-      return evaluate(context_, model_, *validation_,
-                      {.features = features_, .batch = options_.batch, .loss = options_.loss});
+      EmbeddingCache* const embeddings = TrainsBehindFeatures<Model> ? &embeddings_ : nullptr;
+      return evaluate(
+          context_, model_, *validation_,
+          {.features = features_, .batch = options_.batch, .loss = options_.loss, .embeddings = embeddings});
     } catch (const NotFiniteError& error) {
       diverge("the validation", error.text.where, at_.step);
     }
@@ -393,6 +400,7 @@ class Trainer {
   Index together_;  // pairs of one image that are trained on together
   BatchPlan plan_;
   Batch<Scalar, Device, Data> batch_;
+  EmbeddingCache embeddings_{options_.embedding_bytes};
   typename Model::Record record_;  // kept, so that its memory is
   Index steps_per_epoch_ = 0;
   RunPosition at_;
@@ -402,6 +410,7 @@ class Trainer {
   std::vector<Index> order_;                    // of the current epoch's samples, or images
   double lr_ = 0, largest_rate_ = 0;            // of the last step; of those since a state was saved
   std::chrono::steady_clock::time_point begun_;
+  std::chrono::duration<double> stepping_{0};
   double seconds_before_ = 0;
   Index first_step_ = 0;
 };
