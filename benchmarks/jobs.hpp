@@ -114,8 +114,8 @@ void draw_factors(Context<Device>& context, Layer& layer) {
 template <class Device, class Recipe>
 class TrainingStep {
  public:
-  /// `images` of `size` pixels a side, each asked for `labels` labels.
-  TrainingStep(Context<Device>& context, Index size, Index images, Index labels = 1)
+  /// `images` of `size` pixels a side, each asked for `labels` labels; `recompute`: see ImageEncoderViT.
+  TrainingStep(Context<Device>& context, Index size, Index images, Index labels = 1, bool recompute = false)
       : model_(vit_b(size)),
         images_(filled<Device>({images, size, size, 3}, -2, 2)),
         text_(filled<Device>({images * labels, 512}, -1, 1)),
@@ -125,6 +125,7 @@ class TrainingStep {
       if constexpr (FactoredLayer<decltype(layer)>) draw_factors(context, layer);
     });
     prepare(context, model_);
+    model_.sam.image_encoder.recompute = recompute;
     Tensor<float, Cpu> inside = filled<Cpu>({images * labels, size, size}, 0, 1);
     for (Index i = 0; i < inside.size(); ++i) inside.data()[i] = inside.data()[i] > 0.5f ? 1.0f : 0.0f;
     masks_ = Tensor<float, Device>(inside.shape(), inside.to_host());

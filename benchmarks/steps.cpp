@@ -20,7 +20,7 @@ struct Request {
   std::string work, device = "cpu";
   Index image = 256, batch = 1, labels = 1;
   int threads = 0, rounds = 3;
-  bool served = false;
+  bool recompute = false, served = false;
 
   bench::Method method() const {
     return work == "encoder" ? bench::Method::encode
@@ -46,7 +46,7 @@ std::function<void()> make_step(Context<Device>& context, const Request& request
   const auto keep = [&context]<class Job>(std::shared_ptr<Job> job) { return [job, &context] { (*job)(context); }; };
   const Index size = request.image, batch = request.batch, labels = request.labels;
   const auto training = [&]<class Recipe>(Recipe) {
-    return keep(std::make_shared<bench::TrainingStep<Device, Recipe>>(context, size, batch, labels));
+    return keep(std::make_shared<bench::TrainingStep<Device, Recipe>>(context, size, batch, labels, request.recompute));
   };
   switch (request.method()) {
     case bench::Method::encode:
@@ -143,6 +143,7 @@ int main(int argc, char** argv) try {
   app.add_option("--rounds", request.rounds, "steps that are timed, after one that is not")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  app.add_flag("--recompute", request.recompute, "computes the encoder's blocks again in the backward pass");
   app.add_flag("--served", request.served, "runs what stdin asks for, line by line: step, attention, fma, memory");
   try {
     app.parse(argc, argv);

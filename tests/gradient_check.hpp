@@ -5,7 +5,7 @@
 #include <ssam/testing/gradient_check.hpp>
 
 /// The library's gradient checker under doctest.
-namespace ssam::test {
+namespace ssam::gradient_test {
 
 using testing::randomize_parameters;
 
@@ -34,4 +34,4 @@ void check_layer(Layer& layer, const Shape& in, const Shape& out, int trained_pa
   require_gradients(testing::check_layer(layer, in, out), trained_parameters + 1);
 }
 
-}  // namespace ssam::test
+}  // namespace ssam::gradient_test

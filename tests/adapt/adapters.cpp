@@ -8,7 +8,7 @@
 #include "../gradient_check.hpp"
 
 using namespace ssam;
-using namespace ssam::test;
+using namespace ssam::gradient_test;
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include "../loss_value.hpp"
 
 using namespace ssam;
-using namespace ssam::test;
+using namespace ssam::gradient_test;
 
 namespace {
 
