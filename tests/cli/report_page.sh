@@ -15,7 +15,7 @@ cat >plan.json <<'END'
  "data": [{"name": "ultrasound <drawn>", "data": "us/manifest.json"}, {"name": "again", "data": "us/manifest.json"}],
  "recipes": ["zero_shot", "ssam", {"name": "LoRA & a name that is as long as names can get", "recipe": "lora"},
              {"name": "without luck", "recipe": "ssam", "train": {"batch": 3}},
-             {"name": "biases", "recipe": "bias_tuning", "group": "ablation"}],
+             {"name": "slow", "recipe": "ssam", "train": {"lr": 1e-5}, "group": "ablation"}],
  "seeds": [0, 1], "train": {"epochs": 2, "labels-together": true, "batch": 16}}
 END
 expect 1 "$ssam" experiment plan.json --out out --jobs 2

@@ -287,7 +287,7 @@ TEST_CASE("runs of several seeds: an image counts once, with its mean over the s
   Runs second = first;
   for (ImageScore& row : second.b.rows) row.score.counts.intersection = row.score.counts.truth == 0 ? 0 : 9;
   const std::vector<Scores> a{first.a}, b{first.b, second.b};
-  const Comparison comparison = compare_scores(a, b);
+  const Comparison comparison = compare_methods(a, b);
   // Run A .5, .4, 1; runs B .8, .5, 0 and .9, .9, 0.
   CHECK(comparison.labels[0].pairs == 3);
   CHECK(comparison.labels[0].mean_a == doctest::Approx(1.9 / 3));
@@ -298,9 +298,10 @@ TEST_CASE("runs of several seeds: an image counts once, with its mean over the s
 
   // One run twice is that run.
   const Comparison once = compare_scores(first.a, first.b);
-  const Comparison twice = compare_scores(std::vector<Scores>{first.a, first.a}, std::vector<Scores>{first.b, first.b});
+  const Comparison twice =
+      compare_methods(std::vector<Scores>{first.a, first.a}, std::vector<Scores>{first.b, first.b});
   CHECK(comparison_json(once) == comparison_json(twice));
-  CHECK_THROWS_AS(compare_scores(a, std::vector<Scores>{}), ConfigError);
+  CHECK_THROWS_AS(compare_methods(a, std::vector<Scores>{}), ConfigError);
   second.b.rows.pop_back();
-  CHECK_THROWS_AS(compare_scores(a, std::vector<Scores>{first.b, second.b}), MismatchError);
+  CHECK_THROWS_AS(compare_methods(a, std::vector<Scores>{first.b, second.b}), MismatchError);
 }

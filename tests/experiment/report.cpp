@@ -98,7 +98,7 @@ TEST_CASE("tables hold means over images and seeds, the spread, the best and the
   const double liver = paired_t_test(b, a).p;
   const std::vector<double> gall_a{0.3, 0.2, 0.0, 1.0}, gall_b{0.3, 0.3, 0.95, 1.0};
   const double gall = paired_t_test(gall_b, gall_a).p;
-  const std::vector<double> corrected = holm({liver, gall});
+  const std::vector<double> p_values{liver, gall}, corrected = holm(p_values);
   CHECK(tuned.cells[0].t_test_p.value() == doctest::Approx(corrected[0]));
   CHECK(tuned.cells[1].t_test_p.value() == doctest::Approx(corrected[1]));
   const std::vector<double> mean_a{0.4, 0.3, 0.05, 1.0}, mean_b{0.5, 0.5, 0.825, 0.75};

@@ -41,7 +41,7 @@ struct Comparison {
   BootstrapOptions options = {};           ///< of the intervals
   bool grouped = false;                    ///< groups were drawn for the intervals, not images
   std::vector<ComparedLabel> labels = {};  ///< in the order of run A
-  ComparedLabel all = {};                  ///< all labels, see compare_scores()
+  ComparedLabel all = {};                  ///< all labels, see compare_methods()
 };
 
 namespace detail {
@@ -190,8 +190,8 @@ inline std::optional<double> mean_value(std::span<const Scores> runs, const std:
 /// Throws MismatchError, which says what differs, where the runs of `a` and `b` are not over the same images, labels,
 /// true masks or groups, an image is there twice for one label, or distances have another unit or tolerance;
 /// ConfigError where the metric was not measured, there are no scores, or `options` of the bootstrap are out of range.
-inline Comparison compare_scores(std::span<const Scores> a, std::span<const Scores> b, Metric metric = Metric::dice,
-                                 Cases cases = Cases::all, const BootstrapOptions& options = {}) {
+inline Comparison compare_methods(std::span<const Scores> a, std::span<const Scores> b, Metric metric = Metric::dice,
+                                  Cases cases = Cases::all, const BootstrapOptions& options = {}) {
   if (a.empty() || b.empty() || (a[0].rows.empty() && b[0].rows.empty())) {
     throw ConfigError("there are no scores to compare");
   }
@@ -233,10 +233,10 @@ inline Comparison compare_scores(std::span<const Scores> a, std::span<const Scor
   return comparison;
 }
 
-/// The same of two runs `a` and `b`.
+/// compare_methods() of two methods with one run each, `a` and `b`.
 inline Comparison compare_scores(const Scores& a, const Scores& b, Metric metric = Metric::dice,
                                  Cases cases = Cases::all, const BootstrapOptions& options = {}) {
-  return compare_scores(std::span(&a, 1), std::span(&b, 1), metric, cases, options);
+  return compare_methods(std::span(&a, 1), std::span(&b, 1), metric, cases, options);
 }
 
 }  // namespace ssam::inline SSAM_ABI

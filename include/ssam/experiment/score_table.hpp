@@ -90,7 +90,7 @@ inline TableRow table_row(const RowResults& row, const std::vector<std::string>&
 inline void add_tests(TableRow& line, const RowResults& row, const RowResults& chosen, Cases cases) {
   const std::vector<Scores> a = chosen.scores(), b = row.scores();
   const BootstrapOptions quick{.resamples = 1};  // the tables show no interval
-  const Comparison comparison = compare_scores(a, b, Metric::dice, cases, quick);
+  const Comparison comparison = compare_methods(a, b, Metric::dice, cases, quick);
   for (std::size_t k = 0; k < comparison.labels.size(); ++k) {
     line.cells[k].t_test_p = comparison.labels[k].t_test_holm;
     line.cells[k].wilcoxon_p = comparison.labels[k].wilcoxon_holm;
