@@ -4,7 +4,9 @@
 
 expect 0 "$ssam" scenes --kind phantom --out us --train 6 --val 2 --test 5 --size 64 --seed 3
 expect 0 "$ssam" scenes --out scenes --train 4 --val 2 --test 4 --size 64 --seed 4
-expect 0 "$ssam" init --config "$here/tiny_config.json" --seed 1 --out base.safetensors
+expect 0 "$ssam" init --config "$here/tiny_config.json" --seed 1 --out random.safetensors
+expect 0 "$ssam" train --checkpoint random.safetensors --data us/manifest.json --recipe full_fine_tuning --out pre --epochs 1
+expect 0 "$ssam" merge --checkpoint random.safetensors --adapter pre/last --out base.safetensors
 cat >plan.json <<'END'
 {"checkpoint": "base.safetensors",
  "data": [{"name": "ultrasound", "data": "us/manifest.json"}, {"name": "scenes", "data": "scenes/manifest.json"}],
@@ -63,7 +65,7 @@ done
 # What is done is not done again; a larger plan goes on; a changed one is refused.
 expect 0 "$ssam" experiment plan.json --out whole
 says "8 of them done before"
-sed 's/"recipes": \["ssam", /"recipes": ["ssam", "zero_shot", /' plan.json >larger.json
+sed 's/"recipes": \["ssam", /"recipes": ["ssam", {"recipe": "zero_shot", "eval": {"unseen-labels": true}}, /' plan.json >larger.json
 expect 0 "$ssam" experiment larger.json --out whole
 says "10 runs, 8 of them done before"
 expect 0 "$ssam" report whole --against zero_shot --json

@@ -9,7 +9,9 @@ if [ -z "$browser" ]; then
 fi
 
 expect 0 "$ssam" scenes --kind phantom --out us --train 6 --val 2 --test 5 --size 64 --seed 3
-expect 0 "$ssam" init --config "$here/tiny_config.json" --seed 1 --out base.safetensors
+expect 0 "$ssam" init --config "$here/tiny_config.json" --seed 1 --out random.safetensors
+expect 0 "$ssam" train --checkpoint random.safetensors --data us/manifest.json --recipe full_fine_tuning --out pre --epochs 1
+expect 0 "$ssam" merge --checkpoint random.safetensors --adapter pre/last --out base.safetensors
 cat >plan.json <<'END'
 {"checkpoint": "base.safetensors",
  "data": [{"name": "ultrasound <drawn>", "data": "us/manifest.json"}, {"name": "again", "data": "us/manifest.json"}],

@@ -98,6 +98,13 @@ class ChartAxis {
   /// Where `value` lies, 0 at the lower end and 1 at the upper.
   double place(double value) const { return (scaled(value) - scaled(low_)) / (scaled(high_) - scaled(low_)); }
   const std::vector<double>& ticks() const { return ticks_; }
+  /// What is written at a tick: of a linear axis, with the digits of its steps.
+  std::string text(double tick) const {
+    if (log_ || digits_ == 0) return tick_text(tick);
+    char text[32];
+    std::snprintf(text, sizeof text, "%.*f", digits_, tick);
+    return text;
+  }
 
  private:
   double scaled(double value) const { return log_ ? std::log10(value) : value; }
@@ -120,8 +127,9 @@ class ChartAxis {
       high += 0.05 * std::max(std::abs(high), 0.1);
     }
     const double rough = (high - low) / 5, decade = std::pow(10.0, std::floor(std::log10(rough)));
-    const double factor = rough / decade < 1.5 ? 1 : rough / decade < 3.5 ? 2 : 5;
+    const double factor = rough / decade < 1.5 ? 1 : rough / decade < 3.5 ? 2 : rough / decade < 7.5 ? 5 : 10;
     const double step = std::max(factor * decade, least_step);
+    digits_ = std::max(0, static_cast<int>(std::ceil(-std::log10(step) - 1e-9)));
     low_ = std::floor(low / step) * step;
     high_ = std::ceil(high / step) * step;
     const int steps = static_cast<int>(std::lround((high_ - low_) / step));
@@ -129,6 +137,7 @@ class ChartAxis {
   }
 
   bool log_;
+  int digits_ = 0;  ///< behind the point
   double low_ = 0, high_ = 1;
   std::vector<double> ticks_;
 };
@@ -136,7 +145,7 @@ class ChartAxis {
 /// Draws into a frame of fixed size, which the page scales.
 class ChartCanvas {
  public:
-  static constexpr double width = 440, height = 300, left = 52, right = 14, top = 12, bottom = 46;
+  static constexpr double width = 440, height = 300, left = 64, right = 14, top = 12, bottom = 46;
 
   ChartCanvas(const ChartText& text, const ChartAxis& x, const ChartAxis& y) : x_(x), y_(y) {
     svg_ = "<svg class=\"chart\" viewBox=\"0 0 440 300\" role=\"img\" aria-labelledby=\"" + text.id + "t " + text.id +
@@ -144,13 +153,13 @@ class ChartCanvas {
            html_text(text.description) + "</desc>\n";
     for (const double tick : y.ticks()) {
       const std::string at = svg_number(place_y(tick));
-      svg_ += "<line class=\"grid\" x1=\"52\" x2=\"426\" y1=\"" + at + "\" y2=\"" + at + "\"/>";
-      label(left - 7, place_y(tick) + 4, "end", tick_text(tick));
+      svg_ += "<line class=\"grid\" x1=\"64\" x2=\"426\" y1=\"" + at + "\" y2=\"" + at + "\"/>";
+      label(left - 7, place_y(tick) + 4, "end", y.text(tick));
     }
     for (const double tick : x.ticks()) {
       const std::string at = svg_number(place_x(tick));
       svg_ += "<line class=\"grid\" y1=\"12\" y2=\"254\" x1=\"" + at + "\" x2=\"" + at + "\"/>";
-      label(place_x(tick), height - bottom + 17, "middle", tick_text(tick));
+      label(place_x(tick), height - bottom + 17, "middle", x.text(tick));
     }
     label((left + width - right) / 2, height - 8, "middle", text.x_name);
     const std::string middle = svg_number((top + height - bottom) / 2);

@@ -61,9 +61,11 @@ inline std::string megabytes(double bytes) {
 /// A table that can be sorted. Cells hold HTML.
 class HtmlTable {
  public:
-  HtmlTable(const std::string& id, const std::string& caption) {
-    html_ = "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-labelledby=\"" + id +
-            "\"><table><caption id=\"" + id + "\">" + html_text(caption) + "</caption><thead><tr>";
+  /// With its heading, whose element is `id`.
+  HtmlTable(const std::string& id, const std::string& heading) {
+    html_ = "<h3 id=\"" + id + "\">" + html_text(heading) +
+            "</h3>\n<div class=\"scroll\" role=\"region\" tabindex=\"0\" " + "aria-labelledby=\"" + id +
+            "\"><table aria-labelledby=\"" + id + "\"><thead><tr>";
   }
   void head(const std::string& name, bool words = false) {
     html_ += std::string("<th scope=\"col\"") + (words ? " class=\"words\"" : "") + "><button type=\"button\">" +
@@ -213,11 +215,8 @@ class ReportPage {
   }
 
   void score(const ScoreTable& scores) {
-    html_ += "<h3>" +
-             html_text((scores.group.empty() ? "DSC by object" : scores.group + ": DSC by object") +
-                       std::string(scores.cases == Cases::all ? "" : ", over the images that have it")) +
-             "</h3>\n";
-    HtmlTable table(next_id(), table_title(scores));
+    HtmlTable table(next_id(), (scores.group.empty() ? "DSC by object" : scores.group + ": DSC by object") +
+                                   std::string(scores.cases == Cases::all ? "" : ", over the images that have it"));
     table.head("method", true);
     for (const std::string& column : scores.columns) table.head(column);
     for (const TableRow& row : scores.rows) {
@@ -235,8 +234,7 @@ class ReportPage {
   }
 
   void costs(const DataResults& data) {
-    html_ += "<h3>What it costs</h3>\n";
-    HtmlTable table(next_id(), data.name + ": parameters, training and mean DSC");
+    HtmlTable table(next_id(), "What it costs");
     table.head("method", true);
     for (const char* name : {"trained", "of all", "adapter", "training", "peak memory", "mean DSC"}) table.head(name);
     for (const RowResults& row : data.rows) {
@@ -376,8 +374,7 @@ class ReportPage {
     html_ += "<section><h2 id=\"settings\">Settings</h2>\n<h3>The plan</h3>\n<p>Relative paths begin in <code>" +
              html_text(results_.plan_folder) + "</code>.</p>\n<pre tabindex=\"0\">" +
              html_text(results_.plan.dump(2, ' ', false, nlohmann::json::error_handler_t::replace)) + "</pre>\n";
-    html_ += "<h3>What ran</h3>\n";
-    HtmlTable table(next_id(), "Each run: its exact options and what ran it");
+    HtmlTable table(next_id(), "What ran");
     for (const char* name : {"run", "training", "evaluation", "versions"}) table.head(name, true);
     for (const DataResults& data : results_.data) {
       for (const RowResults& row : data.rows) {

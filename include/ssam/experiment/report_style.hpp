@@ -31,7 +31,6 @@ nav a { display: inline-block; padding: .25rem 0; }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
 .scroll { overflow-x: auto; border: 1px solid var(--rule); border-radius: 6px; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
-caption { text-align: left; padding: .5rem .7rem; color: var(--faint); font-size: .875rem; }
 th, td { padding: .4rem .7rem; text-align: right; white-space: nowrap; border-top: 1px solid var(--rule); }
 thead th { border-top: 0; background: var(--panel); font-weight: 600; vertical-align: bottom; }
 th:first-child, td:first-child, .words { text-align: left; }
@@ -55,7 +54,7 @@ figure { margin: 0; min-width: 0; }
 .chart .band { opacity: .15; }
 .chart .spread { stroke-width: 1.5; }
 .legend { display: flex; flex-wrap: wrap; gap: .1rem 1rem; list-style: none; padding: 0; margin: .4rem 0 0; font-size: .875rem; }
-.legend svg { width: 26px; height: 10px; margin-right: .35rem; vertical-align: middle; }
+.legend .chart { display: inline-block; width: 26px; height: 10px; margin-right: .35rem; vertical-align: middle; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(46%, 10rem), 1fr)); gap: .7rem; }
 .gallery img { display: block; width: 100%; height: auto; border-radius: 4px; border: 1px solid var(--rule); }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: .7rem; overflow-x: auto;

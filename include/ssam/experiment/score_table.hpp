@@ -17,7 +17,7 @@ struct TableCell {
   double deviation = std::nan("");        ///< standard deviation over the seeds (n - 1); NaN for fewer than two
   std::optional<double> t_test_p = {};    ///< paired t test against the chosen row; by Holm over the objects
   std::optional<double> wilcoxon_p = {};  ///< the same of the signed-rank test
-  bool best = false;                      ///< none of the column is better, as far as the table's digits tell
+  bool best = false;  ///< none of the column is better, and not all are as good, by the table's digits
 };
 
 /// A line of a table.
@@ -105,7 +105,9 @@ inline void mark_best(ScoreTable& table) {
     double best = std::nan("");
     for (const TableRow& row : table.rows) best = std::fmax(best, row.cells[c].mean);
     if (std::isnan(best)) continue;
-    for (TableRow& row : table.rows) row.cells[c].best = table_digits(row.cells[c].mean) == table_digits(best);
+    const auto is_best = [&](const TableRow& row) { return table_digits(row.cells[c].mean) == table_digits(best); };
+    if (std::all_of(table.rows.begin(), table.rows.end(), is_best)) continue;
+    for (TableRow& row : table.rows) row.cells[c].best = is_best(row);
   }
 }
 
