@@ -43,7 +43,7 @@ struct CellSettings {
     return {{"checkpoint", checkpoint}, {"data", data}, {"recipe", recipe}, {"trains", trains}, {"seed", seed},
             {"train", train},           {"eval", eval}};
   }
-  /// Reads to_json(). Throws ConfigError.
+  /// Reads to_json(); `where` is its place in messages. Throws ConfigError.
   static CellSettings from_json(const nlohmann::json& json, const std::string& where) {
     const JsonObject object(json, where, {"checkpoint", "data", "recipe", "trains", "seed", "train", "eval"});
     return {.checkpoint = object.text("checkpoint"),
@@ -72,7 +72,7 @@ struct CellRecord {
     json["peak_bytes"] = peak_bytes;
     return json;
   }
-  /// Reads to_json(). Throws ConfigError.
+  /// Reads to_json(); `where` is its place in messages. Throws ConfigError.
   static CellRecord from_json(const nlohmann::json& json, const std::string& where) {
     const JsonObject object(json, where, {"format_version", "state", "settings", "error", "versions", "peak_bytes"});
     object.integer("format_version", 1, 1);
@@ -104,7 +104,7 @@ struct Cell {
     if (!std::filesystem::exists(record())) return std::nullopt;
     return CellRecord::from_json(load_json(record()), record().string());
   }
-  /// Writes its record, whole or not at all. Throws IoError.
+  /// Writes its record `saved`, whole or not at all. Throws IoError.
   void save(const CellRecord& saved) const {
     atomic_write(record(), saved.to_json().dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
@@ -112,7 +112,8 @@ struct Cell {
   std::string name() const { return data + ", " + row + ", seed " + std::to_string(settings.seed); }
 };
 
-/// Options of a plan as a command line has them, in the order of their names: "--epochs" "20" "--labels-together".
+/// The `options` of a plan as a command line has them, in the order of their names: "--epochs" "20"
+/// "--labels-together".
 inline std::vector<std::string> option_arguments(const nlohmann::json& options) {
   std::vector<std::string> arguments;
   const auto text = [](const nlohmann::json& value) {

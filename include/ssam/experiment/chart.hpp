@@ -22,10 +22,11 @@ struct ChartPoint {
 
 /// A line of a chart, and the band around it.
 struct ChartLine {
-  std::size_t series = 0;                   ///< which colour and dash
-  std::vector<double> x = {};               ///< ascending
-  std::vector<double> y = {};               ///< as many
-  std::vector<double> low = {}, high = {};  ///< the band's borders: as many, or none
+  std::size_t series = 0;         ///< which colour and dash
+  std::vector<double> x = {};     ///< ascending
+  std::vector<double> y = {};     ///< as many
+  std::vector<double> low = {};   ///< the band's lower border: as many, or none
+  std::vector<double> high = {};  ///< the band's upper border: as many, or none
 };
 
 /// What a chart is about.
@@ -219,7 +220,7 @@ class NamePlacer {
   }
   /// Adds `name` for the mark at (x, y) to `canvas`.
   void place(ChartCanvas& canvas, double x, double y, const std::string& name) {
-    const double wide = 6.6 * static_cast<double>(letters(name));
+    const double wide = 7.4 * static_cast<double>(letters(name));
     for (int ring = 0; ring < 12; ++ring) {
       const double away = 13 * (ring / 2) * (ring % 2 == 0 ? 1 : -1);
       for (const bool to_right : {true, false}) {

@@ -33,7 +33,8 @@ struct GalleryLine {
   std::vector<GalleryAnswer> answers;  ///< of the rows, in their order
 };
 
-/// Where the pictures of a row are: what is there was drawn by an evaluation of its first finished seed.
+/// Where the pictures of `row` on the data set `data` are, in the folder `experiment`: what is there was drawn by an
+/// evaluation of its first finished seed.
 inline std::filesystem::path gallery_folder(const std::filesystem::path& experiment, const std::string& data,
                                             const std::string& row) {
   return experiment / "gallery" / detail::file_name_of(data) / detail::file_name_of(row);
@@ -110,8 +111,8 @@ inline std::vector<GalleryLine> load_gallery_row(const std::filesystem::path& fo
   return lines.size() == cases.size() ? lines : std::vector<GalleryLine>{};
 }
 
-/// The gallery of a data set, a line per case, with the rows whose pictures are there. Throws IoError, FormatError,
-/// ConfigError where a file cannot be used.
+/// The gallery of a data set in the folder `experiment`, a line per case, with the rows whose pictures are there.
+/// Throws IoError, FormatError, ConfigError where a file cannot be used.
 inline std::vector<GalleryLine> load_gallery(const std::filesystem::path& experiment, const DataResults& data) {
   const std::vector<GalleryCase> cases = choose_gallery(data);
   std::vector<GalleryLine> gallery;

@@ -60,6 +60,9 @@ figure { margin: 0; min-width: 0; }
 pre { background: var(--panel); border: 1px solid var(--rule); border-radius: 6px; padding: .7rem; overflow-x: auto;
   font-size: .8rem; white-space: pre; overflow-wrap: normal; }
 summary { cursor: pointer; padding: .3rem 0; }
+@media (max-width: 34rem) {
+  .chart .label { font-size: 14px; }
+  th[scope=row] { white-space: normal; min-width: 6.5rem; max-width: 9rem; } }
 @media print { .skip, nav { display: none; } body { max-width: none; } }
 )";
 

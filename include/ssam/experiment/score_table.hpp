@@ -135,8 +135,8 @@ inline ScoreTable score_table(const DataResults& data, Cases cases, const std::s
   return table;
 }
 
-/// All tables of an experiment: of each data set and group of rows one over all images, and one over those that have
-/// the object. Throws as score_table().
+/// All tables of an experiment, tested against the row `against`: of each data set and group of rows one over all
+/// images, and one over those that have the object. Throws as score_table().
 inline std::vector<ScoreTable> score_tables(const ExperimentResults& results, const std::string& against) {
   std::vector<ScoreTable> tables;
   for (const DataResults& data : results.data) {
