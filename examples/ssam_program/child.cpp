@@ -17,15 +17,15 @@ namespace ssam::cli {
 namespace {
 
 /// In the new process: does only what may be done between fork and exec.
-[[noreturn]] void become(char** words, const char* folder, int log, pid_t parent) {
+[[noreturn]] void become(char** words, int log, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(127);  // it is gone already
   const int nothing = ::open("/dev/null", O_RDONLY);
   if (nothing >= 0) ::dup2(nothing, STDIN_FILENO);
   ::dup2(log, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
-  if (::chdir(folder) == 0) ::execv("/proc/self/exe", words);
-  constexpr char text[] = "ssam: error: cannot start the program anew in the folder of the plan\n";
+  ::execv("/proc/self/exe", words);
+  constexpr char text[] = "ssam: error: cannot start the program anew\n";
   if (::write(STDERR_FILENO, text, sizeof text - 1) < 0) ::_exit(126);
   ::_exit(127);
 }
@@ -44,9 +44,7 @@ std::string last_error(const std::filesystem::path& log, std::uintmax_t begin) {
 
 }  // namespace
 
-Child::Child(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
-             const std::filesystem::path& log)
-    : log_(log) {
+Child::Child(const std::vector<std::string>& arguments, const std::filesystem::path& log) : log_(log) {
   std::vector<std::string> texts{"ssam"};
   texts.insert(texts.end(), arguments.begin(), arguments.end());
   std::vector<char*> words;
@@ -59,7 +57,7 @@ Child::Child(const std::vector<std::string>& arguments, const std::filesystem::p
   const pid_t parent = ::getpid();
   pid_ = ::fork();
   if (pid_ < 0) throw_system_error("start a process that writes", log.string());
-  if (pid_ == 0) become(words.data(), folder.c_str(), file.number(), parent);
+  if (pid_ == 0) become(words.data(), file.number(), parent);
 }
 
 Child::Child(Child&& other) noexcept

@@ -20,10 +20,9 @@ struct ChildEnd {
 /// This program run again, with a verb of its own. It does not outlive us, however we end: the system kills it.
 class Child {
  public:
-  /// Starts it with `arguments` in `folder`; what it says is added to the file `log`. To be called from the main
+  /// Starts it with `arguments`; what it says is added to the file `log`. To be called from the main
   /// thread. Throws IoError.
-  Child(const std::vector<std::string>& arguments, const std::filesystem::path& folder,
-        const std::filesystem::path& log);
+  Child(const std::vector<std::string>& arguments, const std::filesystem::path& log);
   Child(Child&& other) noexcept;
   Child& operator=(Child&& other) noexcept;
   Child(const Child&) = delete;

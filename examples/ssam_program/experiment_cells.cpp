@@ -53,7 +53,7 @@ void wait_until_free(const std::filesystem::path& folder) {
 Child start_child(const CellStart& start, Arguments arguments, const std::filesystem::path& log) {
   arguments = joined(std::move(arguments), {"--threads", std::to_string(start.threads)});
   std::ofstream(log, std::ios::app) << "$ ssam " << shell_text(arguments) << "\n";
-  return Child(arguments, start.plan_folder, log);
+  return Child(arguments, log);
 }
 
 Index epochs_of(const Cell& cell) {

@@ -15,7 +15,6 @@ namespace ssam::cli {
 
 /// How the runs of an experiment are started.
 struct CellStart {
-  std::filesystem::path plan_folder;            ///< relative paths of the plan begin here
   int jobs = 1;                                 ///< how many at a time
   int threads = 1;                              ///< of each
   std::map<std::string, std::string> versions;  ///< what runs, for the records

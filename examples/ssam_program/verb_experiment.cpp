@@ -38,20 +38,15 @@ std::filesystem::path folder_of(const std::filesystem::path& plan) {
 }
 
 /// What every run would stumble over is said before the first one. Throws IoError, ConfigError.
-void check_files_of(const Plan& plan, const std::filesystem::path& folder) {
-  const auto require = [&](const std::string& what, const std::filesystem::path& file) {
-    if (std::filesystem::exists(folder / file)) return;
+void check_files_of(const Plan& plan) {
+  const auto require = [](const std::string& what, const std::filesystem::path& file) {
+    if (std::filesystem::exists(file)) return;
     throw IoError(ErrorText{.what = what + " of the plan is not there",
-                            .where = (folder / file).string(),
+                            .where = std::filesystem::absolute(file).string(),
                             .advice = "relative paths begin in the folder of the plan"});
   };
   require("the checkpoint", plan.checkpoint);
-  for (const PlanData& data : plan.data) {
-    const std::size_t colon = data.data.find(':');
-    const bool layout =
-        colon != std::string::npos && data.data.find('/') > colon && !std::filesystem::exists(folder / data.data);
-    require("the data set '" + data.name + "'", layout ? data.data.substr(colon + 1) : data.data);
-  }
+  for (const PlanData& data : plan.data) require("the data set '" + data.name + "'", parse_data_spec(data.data).path);
 }
 
 /// What runs here, for the records.
@@ -92,14 +87,15 @@ int experiment(const ExperimentOptions& options) {
   const std::filesystem::path out = std::filesystem::absolute(options.out).lexically_normal();
   const std::vector<Cell> cells = cells_of(plan, out);
   for (const Cell& cell : cells) check_cell_options(cell, where);
-  check_files_of(plan, plan_folder);
+  std::filesystem::current_path(plan_folder);  // for the runs, too
+  check_files_of(plan);
   const FolderLock lock(out);
   if (std::filesystem::exists(out / experiment_file)) load_experiment(out);  // refuses what is no experiment's
   const std::vector<Cell> rest = cells_to_run(cells);
   save_experiment(out, nlohmann::ordered_json::parse(text), known, plan_folder);
   const int threads = options.threads > 0 ? options.threads : Context<Cpu>().threads();
   const int each = std::max(1, threads / options.jobs);
-  const CellStart start{.plan_folder = plan_folder, .jobs = options.jobs, .threads = each, .versions = versions(each)};
+  const CellStart start{.jobs = options.jobs, .threads = each, .versions = versions(each)};
   std::fprintf(log, "%zu data sets, %zu methods, %zu seeds: %zu runs, %zu of them done before\n", plan.data.size(),
                plan.rows.size(), plan.seeds.size(), cells.size(), cells.size() - rest.size());
   std::fflush(log);
