@@ -146,7 +146,7 @@ class ChartAxis {
 /// Draws into a frame of fixed size, which the page scales.
 class ChartCanvas {
  public:
-  static constexpr double width = 440, height = 300, left = 64, right = 14, top = 12, bottom = 46;
+  static constexpr double width = 440, height = 300, left = 64, right = 24, top = 12, bottom = 46;
 
   ChartCanvas(const ChartText& text, const ChartAxis& x, const ChartAxis& y) : x_(x), y_(y) {
     svg_ = "<svg class=\"chart\" viewBox=\"0 0 440 300\" role=\"img\" aria-labelledby=\"" + text.id + "t " + text.id +
@@ -154,7 +154,7 @@ class ChartCanvas {
            html_text(text.description) + "</desc>\n";
     for (const double tick : y.ticks()) {
       const std::string at = svg_number(place_y(tick));
-      svg_ += "<line class=\"grid\" x1=\"64\" x2=\"426\" y1=\"" + at + "\" y2=\"" + at + "\"/>";
+      svg_ += "<line class=\"grid\" x1=\"64\" x2=\"416\" y1=\"" + at + "\" y2=\"" + at + "\"/>";
       label(left - 7, place_y(tick) + 4, "end", y.text(tick));
     }
     for (const double tick : x.ticks()) {
@@ -208,7 +208,7 @@ inline std::string chart_mark(std::size_t series, double x, double y) {
 
 inline std::string chart_dash(std::size_t series) {
   static constexpr std::array<const char*, 4> dashes{"", "7 3", "2 3", "9 3 2 3"};
-  const std::string dash = dashes[series / 2 % 4];
+  const std::string dash = dashes[series % 4];
   return dash.empty() ? "" : " stroke-dasharray=\"" + dash + "\"";
 }
 
@@ -218,6 +218,8 @@ class NamePlacer {
   explicit NamePlacer(const std::vector<std::pair<double, double>>& marks) {
     for (const auto& [x, y] : marks) taken_.push_back({x - 7, y - 7, x + 7, y + 7});
   }
+  /// Keeps names off the bar at x from `top` to `bottom`.
+  void avoid(double x, double top, double bottom) { taken_.push_back({x - 2, top, x + 2, bottom}); }
   /// Adds `name` for the mark at (x, y) to `canvas`.
   void place(ChartCanvas& canvas, double x, double y, const std::string& name) {
     const double wide = 7.4 * static_cast<double>(letters(name));
@@ -281,6 +283,11 @@ inline std::string scatter_chart(const ChartText& text, const std::vector<ChartP
     canvas.add(detail::chart_mark(point.series, at_x, at_y) + "\n");
   }
   detail::NamePlacer names(marks);
+  for (const ChartPoint& point : points) {
+    if (std::isnan(point.spread)) continue;
+    names.avoid(canvas.place_x(point.x), canvas.place_y(point.y + point.spread),
+                canvas.place_y(point.y - point.spread));
+  }
   for (std::size_t i = 0; i < points.size(); ++i) {
     names.place(canvas, marks[i].first, marks[i].second, points[i].name);
   }
