@@ -78,7 +78,7 @@ void print_end(std::FILE* log, const Cell& cell, const CellRecord& record, doubl
   std::fflush(log);
 }
 
-int experiment(const ExperimentOptions& options) {
+int run_experiment(const ExperimentOptions& options) {
   std::FILE* const log = options.json ? stderr : stdout;
   const std::string text = read_file(options.plan, std::size_t{16} << 20), where = options.plan.string();
   const std::vector<PlanRecipe> known = plan_recipes();
@@ -149,7 +149,7 @@ void add_experiment(Program& program) {
       "\"group\" gives it a table of its\nown (\"ablation\"). Relative paths begin in the plan's folder. Example:\n"
       "  ssam experiment plan.json --out experiment --jobs 2\n"
       "  ssam report experiment --out report.html");
-  verb->callback([&program, options] { program.run = [options] { return experiment(*options); }; });
+  verb->callback([&program, options] { program.run = [options] { return run_experiment(*options); }; });
 }
 
 }  // namespace ssam::cli

@@ -15,7 +15,7 @@ struct ReportOptions {
   bool json = false;
 };
 
-int report(const ReportOptions& options) {
+int write_reports(const ReportOptions& options) {
   require_extension("--out", options.out, ".html", "a page");
   require_extension("--csv", options.csv, ".csv", "tables");
   require_extension("--markdown", options.markdown, ".md", "tables");
@@ -62,7 +62,7 @@ void add_report(Program& program) {
   verb->footer(
       "Example:\n"
       "  ssam report experiment --out report.html --latex tables.tex");
-  verb->callback([&program, options] { program.run = [options] { return report(*options); }; });
+  verb->callback([&program, options] { program.run = [options] { return write_reports(*options); }; });
 }
 
 }  // namespace ssam::cli
