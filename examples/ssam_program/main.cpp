@@ -128,8 +128,9 @@ int main(int count, char** arguments) {
       "SSAM_THREADS or --threads set the number of threads; results do not depend on it.");
   program.app.require_subcommand(1);
   using namespace ssam::cli;
-  for (const auto add : {add_info, add_convert, add_params, add_init, add_embed, add_text, add_segment, add_data,
-                         add_train, add_eval, add_compare, add_merge, add_selftest, add_scenes, add_demo}) {
+  for (const auto add :
+       {add_info, add_convert, add_params, add_init, add_embed, add_text, add_segment, add_data, add_train, add_eval,
+        add_compare, add_experiment, add_report, add_merge, add_selftest, add_scenes, add_demo}) {
     add(program);
   }
   const int code = run(program, {arguments + std::min(count, 1), arguments + count});

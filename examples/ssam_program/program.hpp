@@ -29,6 +29,8 @@ void add_data(Program& program);
 void add_train(Program& program);
 void add_eval(Program& program);
 void add_compare(Program& program);
+void add_experiment(Program& program);
+void add_report(Program& program);
 void add_merge(Program& program);
 void add_selftest(Program& program);
 void add_scenes(Program& program);

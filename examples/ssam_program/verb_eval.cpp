@@ -29,6 +29,8 @@ struct EvalOptions {
   int threads = 0;
   bool unseen_labels = false, json = false;
   Index worst = 8;
+  bool worst_apart = false;
+  std::vector<std::string> images;
   bool distances = false, centerlines = false;
   double tolerance = 1;
 };
@@ -124,8 +126,32 @@ std::string picture_name(std::size_t place, const ImageScore& score) {
          plain(std::filesystem::path(score.image).stem().string()) + ".png";
 }
 
-/// Writes the pictures of the worst cases. Returns what they show.
-nlohmann::ordered_json save_worst(const std::filesystem::path& folder, const WorstCases& worst, const Dataset& data) {
+/// An image by its place in the folder of the manifest, so that runs can be compared wherever they were made.
+std::string image_name(const std::string& image, const Manifest& manifest) {
+  const std::filesystem::path& place = manifest.file;  // of a layout, its folder
+  const std::filesystem::path base = std::filesystem::is_directory(place) ? place / "" : place.parent_path();
+  return std::filesystem::path(image).lexically_normal().lexically_proximate(base.lexically_normal()).string();
+}
+
+/// Writes image, truth and answer of a case as pictures of their own: "01_Liver_a.png" and so on become
+/// "01_Liver_a_image.png". Returns their names.
+nlohmann::ordered_json save_apart(const std::filesystem::path& folder, const std::string& name, const WorstCase& found,
+                                  const Dataset& data) {
+  const Image image = data.original_image(found.item);
+  const Color color = label_color(found.label);
+  const auto save = [&](const char* kind, const Image& picture) {
+    const std::string file = name.substr(0, name.size() - 4) + "_" + kind + ".png";
+    save_png(folder / file, picture);
+    return "worst/" + file;
+  };
+  return {{"image", save("image", image)},
+          {"truth", save("truth", overlay(image, found.truth, color))},
+          {"answer", save("answer", overlay(image, found.answer, color))}};
+}
+
+/// Writes the pictures of the worst cases; `apart`: save_apart() too. Returns what they show.
+nlohmann::ordered_json save_worst(const std::filesystem::path& folder, const WorstCases& worst, const Dataset& data,
+                                  bool apart) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   std::filesystem::create_directories(folder);
   for (const WorstCase& found : worst.cases()) {
@@ -136,22 +162,41 @@ nlohmann::ordered_json save_worst(const std::filesystem::path& folder, const Wor
                                  std::filesystem::path(found.score.image).filename().string(), found.score.label,
                                  (found.score.score.blank_answer() ? "blank, DSC " : "DSC ") + as_decimal(dsc)));
     list.push_back({{"file", "worst/" + name},
-                    {"image", printable(found.score.image)},
+                    {"image", printable(image_name(found.score.image, data.manifest()))},
                     {"label", found.score.label},
                     {"dice", dsc}});
+    if (apart) list.back()["pictures"] = save_apart(folder, name, found, data);
   }
   return list;
 }
 
-/// Images by their place in the folder of the manifest, so that runs can be compared wherever they were made.
+/// Names the images of the scores by image_name(), and their split.
 void name_images(Evaluation& evaluation, const Dataset& data, Split split) {
-  const std::filesystem::path& place = data.manifest().file;  // of a layout, its folder
-  const std::filesystem::path base = std::filesystem::is_directory(place) ? place / "" : place.parent_path();
   for (ImageScore& row : evaluation.scores.rows) {
-    row.image =
-        std::filesystem::path(row.image).lexically_normal().lexically_proximate(base.lexically_normal()).string();
+    row.image = image_name(row.image, data.manifest());
     row.split = to_string(split);
   }
+}
+
+/// Takes out all but the images that were asked for, by image_name(). Throws ConfigError with the nearest name.
+void keep_images(Manifest& manifest, Split split, const std::vector<std::string>& images) {
+  if (images.empty()) return;
+  std::vector<std::string> names;
+  std::vector<ManifestItem> kept;
+  for (const ManifestItem& item : manifest.items) {
+    if (item.split != split) continue;
+    names.push_back(image_name(item_text(item), manifest));
+    if (std::find(images.begin(), images.end(), names.back()) != images.end()) kept.push_back(item);
+  }
+  for (const std::string& image : images) {
+    if (std::find(names.begin(), names.end(), image) != names.end()) continue;
+    const std::string near = closest_name(image, names);
+    throw ConfigError(
+        ErrorText{.what = "the split has no image '" + image + "'",
+                  .where = manifest.file.string() + ", split " + to_string(split),
+                  .advice = near.empty() ? "names are as in scores.csv" : "did you mean '" + near + "'?"});
+  }
+  manifest.items = std::move(kept);
 }
 
 /// All that is known about the evaluation, as JSON.
@@ -172,21 +217,23 @@ nlohmann::ordered_json eval_json(const EvalOptions& options, const Dataset& data
 }
 
 /// Writes the scores, the pictures of the worst cases, and the report, which comes last.
-void write_evaluation(const std::filesystem::path& folder, const Evaluation& evaluation, const Dataset& data,
+void write_evaluation(const EvalOptions& options, const Evaluation& evaluation, const Dataset& data,
                       nlohmann::ordered_json json) {
+  const std::filesystem::path& folder = options.out;
   std::filesystem::remove(folder / "report.json");
   remove_pictures(folder / "worst");
   save_scores(folder / "scores.csv", evaluation.scores);
   json["scores"] = "scores.csv";
-  json["worst"] = save_worst(folder / "worst", evaluation.worst, data);
+  json["worst"] = save_worst(folder / "worst", evaluation.worst, data, options.worst_apart);
   atomic_write(folder / "report.json",
                json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 int eval(const EvalOptions& options) {
   check_text_options(options.text);
-  const Manifest manifest = open_data(options.data);
+  Manifest manifest = open_data(options.data);
   const Split split = choose_split(manifest, options.split);
+  keep_images(manifest, split, options.images);
   const OpenModel model = open_model(options.model, options.adapter, options.threads, options.device);
   if (!options.unseen_labels) check_labels(manifest, model.text.labels);
   warn_of_unknown_labels(model, manifest.labels);
@@ -211,7 +258,7 @@ int eval(const EvalOptions& options) {
   const ScoreIntervals intervals = score_intervals(evaluation.scores, Metric::dice);
   const std::string recipe = model.adapter ? model.adapter->recipe : "none";
   const nlohmann::ordered_json json = eval_json(options, data, split, recipe, features.source(), evaluation, intervals);
-  if (folder != nullptr) write_evaluation(options.out, evaluation, data, json);
+  if (folder != nullptr) write_evaluation(options, evaluation, data, json);
   if (options.json) {
     print_json(json);
     return 0;
@@ -251,6 +298,11 @@ void add_eval(Program& program) {
   add_whole(*verb, "--worst", options->worst,
             "With --out: how many of the worst answers to labels that are there are drawn", 0, 1000)
       ->needs(out);
+  verb->add_flag("--worst-apart", options->worst_apart,
+                 "With --out: their image, truth and answer as pictures of their own too")
+      ->needs(out);
+  add_each(*verb, "--image", options->images, "Only this image, by its name in scores.csv; may be given often")
+      ->type_name("NAME");
   auto* distances = verb->add_flag("--distances", options->distances, "Measure HD, HD95 and NSD too");
   add_real(*verb, "--tolerance", options->tolerance,
            "Of the NSD, in pixels; in millimetres where the data set has them", Real::not_negative)

@@ -13,6 +13,7 @@
 //
 // The floors of the house; a file includes only what stands on its own floor or on a lower one:
 //
+//     experiment/  a grid of runs (data sets, recipes, seeds), its tables and its report
 //     train/    the trainer, evaluation, the optimiser; for any SegmentationModel and any SampleSource
 //     nets/     other networks: U-Net            sam/   Segment Anything, its predictor, checkpoints and adapter files
 //     adapt/    adapters and recipes             text/  text features and the layer that makes prompts of them
@@ -201,3 +202,13 @@
 #include <ssam/train/schedule.hpp>
 #include <ssam/train/trainer.hpp>
 #include <ssam/train/worst_cases.hpp>
+
+// experiment
+#include <ssam/experiment/cell.hpp>
+#include <ssam/experiment/chart.hpp>
+#include <ssam/experiment/gallery.hpp>
+#include <ssam/experiment/plan.hpp>
+#include <ssam/experiment/report_page.hpp>
+#include <ssam/experiment/results.hpp>
+#include <ssam/experiment/score_table.hpp>
+#include <ssam/experiment/table_files.hpp>

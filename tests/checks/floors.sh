@@ -19,7 +19,7 @@ done | LC_ALL=C sort)
 complaints=$(
   awk '
     BEGIN {
-      split("core:0 eval:0 testing:1 io:1 data:2 ops:3 nn:4 adapt:5 text:5 sam:6 nets:6 train:7", pairs, " ")
+      split("core:0 eval:0 testing:1 io:1 data:2 ops:3 nn:4 adapt:5 text:5 sam:6 nets:6 train:7 experiment:8", pairs, " ")
       for (i in pairs) { split(pairs[i], pair, ":"); floor[pair[1]] = pair[2] }
     }
     function complain(text) { printf "%s:%d: %s\n", FILENAME, FNR, text }

@@ -8,7 +8,7 @@ expect 0 "$ssam" --version
 says "ssam "
 says "matrix products"
 says "PNG"
-for verb in info convert params init embed text segment data "data check" train eval compare merge selftest scenes demo; do
+for verb in info convert params init embed text segment data "data check" train eval compare experiment report merge selftest scenes demo; do
   # shellcheck disable=SC2086
   expect 0 "$ssam" $verb --help
   says "xample"

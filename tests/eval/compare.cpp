@@ -281,3 +281,27 @@ TEST_CASE("a comparison as text is aligned and fits 100 columns") {
   CHECK(text.find("10000 resamples of groups, drawn whole") != std::string::npos);
   CHECK(text.find("these labels differ by all of them: Gastrointestinal Tract (B better)") != std::string::npos);
 }
+
+TEST_CASE("runs of several seeds: an image counts once, with its mean over the seeds") {
+  const Runs first = three_images();
+  Runs second = first;
+  for (ImageScore& row : second.b.rows) row.score.counts.intersection = row.score.counts.truth == 0 ? 0 : 9;
+  const std::vector<Scores> a{first.a}, b{first.b, second.b};
+  const Comparison comparison = compare_methods(a, b);
+  // Run A .5, .4, 1; runs B .8, .5, 0 and .9, .9, 0.
+  CHECK(comparison.labels[0].pairs == 3);
+  CHECK(comparison.labels[0].mean_a == doctest::Approx(1.9 / 3));
+  CHECK(comparison.labels[0].mean_b == doctest::Approx((0.85 + 0.7 + 0) / 3));
+  const std::vector<double> of_a{0.5, 0.4, 1}, of_b{0.85, 0.7, 0};
+  CHECK(comparison.labels[0].t_test->p == doctest::Approx(paired_t_test(of_b, of_a).p));
+  CHECK(comparison.all.pairs == 3);
+
+  // One run twice is that run.
+  const Comparison once = compare_scores(first.a, first.b);
+  const Comparison twice =
+      compare_methods(std::vector<Scores>{first.a, first.a}, std::vector<Scores>{first.b, first.b});
+  CHECK(comparison_json(once) == comparison_json(twice));
+  CHECK_THROWS_AS(compare_methods(a, std::vector<Scores>{}), ConfigError);
+  second.b.rows.pop_back();
+  CHECK_THROWS_AS(compare_methods(a, std::vector<Scores>{first.b, second.b}), MismatchError);
+}

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <span>
 #include <ssam/core/error.hpp>
 #include <ssam/eval/intervals.hpp>
 #include <ssam/eval/paired_scores.hpp>
@@ -40,7 +41,7 @@ struct Comparison {
   BootstrapOptions options = {};           ///< of the intervals
   bool grouped = false;                    ///< groups were drawn for the intervals, not images
   std::vector<ComparedLabel> labels = {};  ///< in the order of run A
-  ComparedLabel all = {};                  ///< all labels, see compare_scores()
+  ComparedLabel all = {};                  ///< all labels, see compare_methods()
 };
 
 namespace detail {
@@ -162,34 +163,58 @@ inline void require_metric(const Scores& a, const Scores& b, Metric metric) {
 
 }  // namespace detail
 
-/// Compares two runs over the same images by `metric`, label by label: means, the bootstrap's interval of the mean
+namespace detail {
+
+/// The mean of `metric` for row `i` of runs' first over all `runs`, `rows[k]` being the row of run k for each of its
+/// rows; nothing where a run has no value.
+inline std::optional<double> mean_value(std::span<const Scores> runs, const std::vector<std::vector<std::size_t>>& rows,
+                                        std::size_t i, Metric metric) {
+  double sum = 0;
+  for (std::size_t k = 0; k < runs.size(); ++k) {
+    const std::optional<double> value = runs[k].rows[rows[k][i]].score.value(metric);
+    if (!value) return std::nullopt;
+    sum += *value;
+  }
+  return sum / static_cast<double>(runs.size());
+}
+
+}  // namespace detail
+
+/// Compares two methods over the same images by `metric`, label by label: means, the bootstrap's interval of the mean
 /// difference (whole groups are drawn where groups are known, else images), paired_t_test() and
 /// wilcoxon_signed_rank(), both by holm() over the labels too. Of `cases`, those images count for which the metric is
-/// defined in both runs. Over all labels, the means and the interval are of the labels' means; the tests are over
-/// images, each with the mean over its labels.
+/// defined in all runs. Over all labels, the means and the interval are of the labels' means; the tests are over
+/// images, each with the mean over its labels. A method may have several runs (seeds), which need not be as many as the
+/// other's: the value of an image and label is then the mean over its runs, so that no image is counted twice.
 ///
-/// Throws MismatchError, which says what differs, where runs `a` and `b` are not over the same images, labels, true
-/// masks or groups, an image is there twice for one label, or distances have another unit or tolerance; ConfigError
-/// where the metric was not measured, there are no scores, or `options` of the bootstrap are out of range.
-inline Comparison compare_scores(const Scores& a, const Scores& b, Metric metric = Metric::dice,
-                                 Cases cases = Cases::all, const BootstrapOptions& options = {}) {
-  if (a.rows.empty() && b.rows.empty()) throw ConfigError("there are no scores to compare");
+/// Throws MismatchError, which says what differs, where the runs of `a` and `b` are not over the same images, labels,
+/// true masks or groups, an image is there twice for one label, or distances have another unit or tolerance;
+/// ConfigError where the metric was not measured, there are no scores, or `options` of the bootstrap are out of range.
+inline Comparison compare_methods(std::span<const Scores> a, std::span<const Scores> b, Metric metric = Metric::dice,
+                                  Cases cases = Cases::all, const BootstrapOptions& options = {}) {
+  if (a.empty() || b.empty() || (a[0].rows.empty() && b[0].rows.empty())) {
+    throw ConfigError("there are no scores to compare");
+  }
   detail::check_bootstrap(options);
-  detail::require_metric(a, b, metric);
-  const std::vector<std::size_t> in_b = detail::paired_rows(a, b);
-  const detail::ScoreUnits units = detail::score_units(a);
+  const Scores& first = a[0];
+  std::vector<std::vector<std::size_t>> in_a, in_b;
+  for (const Scores& run : b) detail::require_metric(first, run, metric);
+  for (const Scores& run : a) detail::require_metric(run, b[0], metric);
+  for (const Scores& run : a) in_a.push_back(detail::paired_rows(first, run));
+  for (const Scores& run : b) in_b.push_back(detail::paired_rows(first, run));
+  const detail::ScoreUnits units = detail::score_units(first);
   Comparison comparison{
-      .metric = metric, .measures = a.measures, .cases = cases, .options = options, .grouped = units.grouped};
+      .metric = metric, .measures = first.measures, .cases = cases, .options = options, .grouped = units.grouped};
 
-  const std::vector<std::string> labels = a.labels();
+  const std::vector<std::string> labels = first.labels();
   std::map<std::string, std::size_t> numbers;
   for (const std::string& label : labels) numbers.emplace(label, numbers.size());
   detail::CollectedPairs pairs(labels.size());
-  for (std::size_t i = 0; i < a.rows.size(); ++i) {
-    const ImageScore& row = a.rows[i];
+  for (std::size_t i = 0; i < first.rows.size(); ++i) {
+    const ImageScore& row = first.rows[i];
     if (cases == Cases::nonblank && row.score.blank_truth()) continue;
-    pairs.add(numbers.at(row.label), row.image, units.of_row[i], row.score.value(metric),
-              b.rows[in_b[i]].score.value(metric));
+    pairs.add(numbers.at(row.label), row.image, units.of_row[i], detail::mean_value(a, in_a, i, metric),
+              detail::mean_value(b, in_b, i, metric));
   }
   for (std::size_t k = 0; k < labels.size(); ++k) {
     comparison.labels.push_back(detail::compared(labels[k], pairs.of_label[k]));
@@ -206,6 +231,12 @@ inline Comparison compare_scores(const Scores& a, const Scores& b, Metric metric
   comparison.all.mean_b = detail::mean_over(comparison.labels, &ComparedLabel::mean_b);
   comparison.all.difference = comparison.all.mean_b - comparison.all.mean_a;
   return comparison;
+}
+
+/// compare_methods() of two methods with one run each, `a` and `b`.
+inline Comparison compare_scores(const Scores& a, const Scores& b, Metric metric = Metric::dice,
+                                 Cases cases = Cases::all, const BootstrapOptions& options = {}) {
+  return compare_methods(std::span(&a, 1), std::span(&b, 1), metric, cases, options);
 }
 
 }  // namespace ssam::inline SSAM_ABI
