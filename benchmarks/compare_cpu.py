@@ -82,7 +82,10 @@ class Contestant:
         return result
 
     def close(self):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:  # it has died, and what was asked last is still in the buffer
+            pass
         self.process.stdout.close()
         self.process.wait()
 

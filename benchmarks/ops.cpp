@@ -81,6 +81,10 @@ struct LayerJob {
     layer.weight.value = matrix<Device>(out, in);
     Random random(1);
     if constexpr (InitializedLayer<Layer>) layer.initialize(random);
+    if constexpr (requires { requires Layer::stores_rounded; }) {
+      Context<Device> context;
+      layer.prepare(context);
+    }
   }
   void forward(Context<Device>& context) { layer.forward(context, x.view().matrix(), y.view().matrix(), record); }
   void backward(Context<Device>& context) { layer.backward(context, record, y.view().matrix(), dx.view().matrix()); }

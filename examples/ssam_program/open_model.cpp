@@ -59,8 +59,11 @@ OpenModel open_model(const ModelOptions& options, const std::filesystem::path& a
                      DeviceKind device) {
   require_built_for(device);
   const Recipe& plain = find_recipe("zero_shot");
-  if (adapter.empty())
-    return in_model(open_checkpoint(options), options.checkpoint, plain, Rule::paper, threads, device);
+  if (adapter.empty()) {
+    OpenModel opened = in_model(open_checkpoint(options), options.checkpoint, plain, Rule::paper, threads, device);
+    prepare(opened, options.checkpoint);
+    return opened;
+  }
   if (is_peft_adapter(adapter)) {
     OpenModel opened =
         in_model(open_checkpoint_with_peft(options, adapter), options.checkpoint, plain, Rule::paper, threads, device);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <ssam/core/bfloat16.hpp>
 #include <ssam/core/finite.hpp>
 #include <ssam/core/visit.hpp>
 #include <ssam/io/state_dict.hpp>
@@ -203,13 +204,21 @@ void load_state(Model& model, StateDict state, const std::string& source) {
   if constexpr (requires { model.set_base_hash(hash); }) model.set_base_hash(hash);
 }
 
-/// The model's parameters and buffers as a checkpoint. `wanted(path, parameter, group)` chooses.
+/// The model's parameters and buffers as a checkpoint. `wanted(path, parameter, group)` chooses. A weight that a
+/// prepared model holds as factors is empty. Throws Error for one that it holds rounded: there is no exact one.
 template <class Model, class Wanted>
 StateDict export_state(const Model& model, const Wanted& wanted) {
   StateDict state;
   walk(model, [&](const Path& path, const auto& parameter, Group group, Layout layout) {
-    if (wanted(path, parameter, group))
-      state.tensors.emplace(path.str(), to_checkpoint(parameter.value, group, layout));
+    if (!wanted(path, parameter, group)) return;
+    if constexpr (requires { typename Model::Device_; }) {
+      if (has_frozen_scalar<typename Model::Scalar_, typename Model::Device_> && parameter.value.empty()) {
+        throw Error(ErrorText{.what = "a weight cannot be written: the prepared model holds it in bfloat16 alone",
+                              .where = path.str(),
+                              .advice = "write it from a model in single precision (device Cpu)"});
+      }
+    }
+    state.tensors.emplace(path.str(), to_checkpoint(parameter.value, group, layout));
   });
   return state;
 }
@@ -240,7 +249,8 @@ void prepare(Context<Device>& context, Model& model) {
                          [&](Context<Device>& own, Index i) { tasks[static_cast<std::size_t>(i)].second(own); });
 }
 
-/// Merges every adapter into a plain weight: the answers stay the same.
+/// Merges every adapter into a plain weight: the answers stay the same. What a device stored rounded stays rounded:
+/// merge on Cpu or Cuda what is to be saved.
 template <class Device, class Model>
 void merge(Context<Device>& context, Model& model) {
   walk_layers(model, [&](const Path&, auto& layer) {

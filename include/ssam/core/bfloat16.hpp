@@ -23,8 +23,8 @@ struct BFloat16 {
   explicit operator float() const { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 };
 
-/// What matrices that training leaves alone are stored as once a model is prepared: what the device's products of
-/// `Scalar` round them to anyway. The layer then has no other copy of them.
+/// What `Linear` and `SVDLinear` store matrices as that training leaves alone, once they are prepared: what the
+/// device's products of `Scalar` round them to anyway. The layer then has no other copy of them.
 template <class Scalar, class Device>
 using FrozenScalar =
     std::conditional_t<std::is_same_v<Scalar, float> && std::is_same_v<Device, CpuBf16>, BFloat16, Scalar>;

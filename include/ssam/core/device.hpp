@@ -16,7 +16,8 @@ namespace ssam::inline SSAM_ABI {
 struct Cpu {};
 
 /// The host as well; matrix products of fp32 tensors, attention's two among them, have operands rounded to bfloat16 and
-/// fp32 sums. Everything else, and all that is stored, is Cpu's. Its context is in `ops/cpu/bf16_context.hpp`.
+/// fp32 sums. Everything else is Cpu's. Its context is in `ops/cpu/bf16_context.hpp`, what is stored rounded said at
+/// FrozenScalar.
 struct CpuBf16 {};
 
 /// Whether tensors of `Device` live in ordinary memory: its views are views of the other such devices, too, and Cpu's

@@ -128,7 +128,10 @@ class AnyLeaf {
 
   template <class P>
   void operator()(const Path& path, P& parameter, Group group, Layout layout) const {
-    static_assert(std::is_same_v<decltype(std::remove_const_t<P>::value), Tensor<Scalar, Device>>,
+    using Plain = std::remove_const_t<P>;
+    static_assert(std::is_same_v<Plain, Parameter<Scalar, Device, Frozen>> ||
+                      std::is_same_v<Plain, Parameter<Scalar, Device, Trained>> ||
+                      std::is_same_v<Plain, Parameter<Scalar, Device, Tracked>>,
                   "ssam: all parameters of a model are of its Scalar_ on its Device_");
     (P::trained ? trained_ : P::tracked ? tracked_ : frozen_)(leaf_, path, &parameter, group, layout);
   }

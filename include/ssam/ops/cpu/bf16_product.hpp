@@ -31,7 +31,7 @@ inline void widen_bf16(Index count, const BFloat16* from, float* to) {
 /// This thread's scratch of at least `count` elements, number `slot`; it stays allocated between calls.
 template <class T>
 T* thread_scratch(std::size_t slot, Index count) {
-  thread_local std::vector<T> scratch[3];
+  thread_local std::vector<T> scratch[2];
   if (scratch[slot].size() < static_cast<std::size_t>(count)) scratch[slot].resize(static_cast<std::size_t>(count));
   return scratch[slot].data();
 }

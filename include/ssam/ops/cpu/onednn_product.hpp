@@ -6,6 +6,7 @@
 #include <array>
 #include <dnnl.hpp>
 #include <map>
+#include <unordered_map>
 #include <ssam/ops/cpu/bf16_product.hpp>
 
 namespace ssam::inline SSAM_ABI::ops::detail {
