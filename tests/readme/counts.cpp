@@ -53,6 +53,9 @@ int main(int argc, char** argv) {
   add<recipes::BiasTuning>(lines, "`BiasTuning` (AdaptiveSAM)");
   add<recipes::MedSA>(lines, "`MedSA`");
   add<recipes::FullFineTuning>(lines, "`FullFineTuning`");
+  add<recipes::MedSAM>(lines, "`MedSAM`");
+  add<recipes::SonoSAM>(lines, "`SonoSAM`");
+  add<recipes::BitFit>(lines, "`BitFit`");
   add<recipes::LayerNormTuning>(lines, "`LayerNormTuning`");
 
   const SamConfig vit = vit_b(256);

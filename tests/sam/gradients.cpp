@@ -113,6 +113,14 @@ TEST_CASE("the whole model's gradients: LoRA on q and v, and the no-mask embeddi
   check_model<QvLoRA>(tiny(), 2 * 4 + 1 + 4);
 }
 
+TEST_CASE("the whole model's gradients: BitFit trains the biases of everything on the way to a mask") {
+  check_model<recipes::BitFit<>>(tiny(), 60);
+}
+
+TEST_CASE("the whole model's gradients: SonoSAM trains what stands behind the features") {
+  check_model<recipes::SonoSAM<>>(tiny(), 50);
+}
+
 TEST_CASE("a second backward pass adds to the first") {
   TextPromptedSam<double, Cpu, recipes::LayerNormTuning<Rule::paper>> model(tiny());
   Context<Cpu> context(1);

@@ -121,4 +121,29 @@ static_assert(samed.group(CountGroup::low_rank) == 147'456);
 static_assert(parameter_count<recipes::SAMed<4, Rule::release>>(vit_b(512)).group(CountGroup::decoder) == 4'058'340);
 static_assert(parameter_count<recipes::SAMed<4, Rule::release>>(vit_b(512)).trained - tal ==
               147'456 + 6'220 + 4'058'340);
+
+// MedSAM: SAM without the prompt encoder. SonoSAM: SAM without the image encoder.
+static_assert(parameter_count<recipes::MedSAM<Rule::release>>(vit_b()).trained - tal == 93'729'252);
+static_assert(parameter_count<recipes::MedSAM<>>(vit_b()).trained - tal == 89'670'912 + 3'506'304);
+static_assert(parameter_count<recipes::SonoSAM<Rule::release>>(vit_b()).trained - tal == 4'058'340 + 6'220);
+static_assert(parameter_count<recipes::SonoSAM<>>(vit_b()).trained - tal == 3'506'304 + 6'220);
+static_assert(!TextPromptedSam<float, Cpu, recipes::SonoSAM<>>::trains_encoder);
+
+// BitFit: what is named bias, in all of SAM or on the way to a single mask.
+constexpr Index biases_of_part(std::string_view part) {
+  Index count = 0;
+  const Sam<float, Meta> model(vit_b());
+  walk(model, [&](const Path& path, const auto& parameter, Group, Layout) {
+    const bool bias = std::string_view(path[path.depth() - 1].name) == "bias";
+    if (bias && path.starts_with(part)) count += parameter.value.size();
+  });
+  return count;
+}
+constexpr ParameterCount bitfit = parameter_count<recipes::BitFit<Rule::release>>(vit_b());
+static_assert(bitfit.trained - tal == 102'656 + biases_of_part("mask_decoder") + biases_of_part("prompt_encoder"));
+static_assert(bitfit.group(CountGroup::decoder) == biases_of_part("mask_decoder"));
+static_assert(biases_of_part("prompt_encoder") == 296);
+// 3 hypernetworks of 256 + 256 + 32, and the IoU head's 256 + 256 + 4, are not on the way.
+static_assert(parameter_count<recipes::BitFit<>>(vit_b()).group(CountGroup::decoder) ==
+              biases_of_part("mask_decoder") - 3 * (256 + 256 + 32) - (256 + 256 + 4));
 }  // namespace

@@ -23,7 +23,8 @@ constexpr const char* to_string(Rule rule) { return rule == Rule::paper ? "paper
 /// A recipe says what stands at each site of the model and what is trained there. This one trains nothing; derive from
 /// it, give it a `name` and override what differs. Sites of linear layers take a LinearLayer, sites of branches a
 /// BranchLayer. Two sites are there only where a recipe declares them: `QkvLinear` and `ProjLinear`, the attention's
-/// two layers, each in place of `AttentionLinear`.
+/// two layers, each in place of `AttentionLinear`. The
+/// tags of norms, of the prompt encoder and of the decoder may be BiasesTrained.
 struct FrozenRecipe {
   static constexpr Rule rule = Rule::paper;  ///< of what is trained
 
@@ -154,6 +155,53 @@ struct FullFineTuning : BiasTuning<rule> {
   using NeckLinear = Linear<S, D, Trained, Absent>;  ///< weights
   using RelativePositions = Trained;                 ///< both tables of every block
   using NeckNormWeight = Trained;                    ///< with both rules
+};
+
+/// Every weight of the image encoder and of the mask decoder, as MedSAM (Nature Communications 2024) trains them; here
+/// with label names for prompts instead of boxes, so with TAL. What it trains is what FullFineTuning does. paper: of
+/// the decoder what a single mask's loss reaches; release: all of it, as the published code asks for.
+template <Rule rule = Rule::paper>
+struct MedSAM : FullFineTuning<rule> {
+  static constexpr const char* name = "medsam";  ///< in files
+};
+
+/// SonoSAM (arXiv 2310.16872): the prompt encoder and the mask decoder, on the image encoder's features as they are;
+/// here with label names for prompts instead of clicks, so with TAL. It has no public code, and what it trains could
+/// not be checked: this is our reading. paper and release as of MedSAM.
+template <Rule which = Rule::paper>
+struct SonoSAM : FrozenRecipe {
+  static constexpr const char* name = "sonosam";  ///< in files
+  static constexpr Rule rule = which;             ///< of the decoder
+  template <class S, class D>
+  using DecoderLinear = Linear<S, D, Trained, Trained>;  ///< all of the transformer
+  using PromptEncoder = Trained;                         ///< its no-mask embedding is reached
+  using DecoderNorm = Trained;                           ///< the transformer's norms
+  using DecoderMask = Trained;                           ///< tokens, upscaling, the single mask's hypernetwork
+  using DecoderMultimask = std::conditional_t<which == Rule::release, Trained, Frozen>;  ///< the other masks'
+  using TextAffine = Trained;                                                            ///< labels are prompts here
+};
+
+/// BitFit (ACL 2022): the biases of SAM, those of its norms too, and TAL. paper: those that a single mask's loss
+/// reaches; release: every one, the other masks', the IoU head's and the prompt encoder's too.
+template <Rule which = Rule::paper>
+struct BitFit : FrozenRecipe {
+  static constexpr const char* name = "bitfit";  ///< in files
+  static constexpr Rule rule = which;            ///< of decoder and prompt encoder
+  template <class S, class D>
+  using AttentionLinear = Linear<S, D, Frozen, Trained>;  ///< biases only
+  template <class S, class D>
+  using MlpLinear = Linear<S, D, Frozen, Trained>;  ///< biases only
+  template <class S, class D>
+  using PatchLinear = Linear<S, D, Frozen, Trained>;  ///< bias only
+  template <class S, class D>
+  using DecoderLinear = Linear<S, D, Frozen, Trained>;  ///< biases only
+  using BlockNorm = BiasesTrained;                      ///< norm1 and norm2
+  using NeckNormBias = Trained;                         ///< the neck's only biases
+  using DecoderNorm = BiasesTrained;                    ///< the transformer's norms
+  using DecoderMask = BiasesTrained;                    ///< of the upscaling and the single mask's hypernetwork
+  using DecoderMultimask = std::conditional_t<which == Rule::release, BiasesTrained, Frozen>;  ///< the other masks'
+  using PromptEncoder = DecoderMultimask;                                                      ///< of mask prompts
+  using TextAffine = Trained;  ///< it has no pretrained weights
 };
 
 /// Layer norms and TAL only.

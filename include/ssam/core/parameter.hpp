@@ -31,6 +31,19 @@ struct Absent {
   static constexpr bool present = false;  ///< no value
 };
 
+/// Of a whole part of a model, in place of Trained: its biases (those of norms too) are trained, its weights are not.
+struct BiasesTrained {
+  static constexpr bool trained = true;   ///< the part is
+  static constexpr bool tracked = false;  ///< the optimiser changes the biases, nothing else
+  static constexpr bool present = true;   ///< it has values
+};
+/// What `Training` of a part says of its weights, scales, tokens and embeddings.
+template <class Training>
+using WeightsOf = std::conditional_t<std::is_same_v<Training, BiasesTrained>, Frozen, Training>;
+/// What `Training` of a part says of its biases.
+template <class Training>
+using BiasesOf = std::conditional_t<std::is_same_v<Training, BiasesTrained>, Trained, Training>;
+
 /// Whether training changes a parameter of type P: what an adapter's file and the state of a run hold.
 template <class P>
 inline constexpr bool changes_in_training = std::remove_cvref_t<P>::trained || std::remove_cvref_t<P>::tracked;
