@@ -36,4 +36,5 @@ int main() {
   print<recipes::MedSAM<>>();
   print<recipes::SonoSAM<>>();
   print<recipes::BitFit<>>();
+  print<recipes::SSF>();
 }

@@ -56,6 +56,7 @@ int main(int argc, char** argv) {
   add<recipes::MedSAM>(lines, "`MedSAM`");
   add<recipes::SonoSAM>(lines, "`SonoSAM`");
   add<recipes::BitFit>(lines, "`BitFit`");
+  lines.push_back(line<recipes::SSF>("`SSF`", "both"));
   add<recipes::LayerNormTuning>(lines, "`LayerNormTuning`");
 
   const SamConfig vit = vit_b(256);

@@ -117,6 +117,10 @@ TEST_CASE("the whole model's gradients: BitFit trains the biases of everything o
   check_model<recipes::BitFit<>>(tiny(), 60);
 }
 
+TEST_CASE("the whole model's gradients: SSF, in padded windows and globally") {
+  check_model<recipes::SSF>(tiny(), 2 * 12 + 2 + 4);
+}
+
 TEST_CASE("the whole model's gradients: SonoSAM trains what stands behind the features") {
   check_model<recipes::SonoSAM<>>(tiny(), 50);
 }

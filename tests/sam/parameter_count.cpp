@@ -129,6 +129,11 @@ static_assert(parameter_count<recipes::SonoSAM<Rule::release>>(vit_b()).trained 
 static_assert(parameter_count<recipes::SonoSAM<>>(vit_b()).trained - tal == 3'506'304 + 6'220);
 static_assert(!TextPromptedSam<float, Cpu, recipes::SonoSAM<>>::trains_encoder);
 
+// SSF: twice the channels behind norm1, qkv, proj, norm2, lin1 and lin2 of 12 blocks and behind the patch embedding.
+constexpr ParameterCount ssf = parameter_count<recipes::SSF>(vit_b());
+static_assert(ssf.group(CountGroup::scale_shift) == 12 * 2 * (768 + 2'304 + 768 + 768 + 3'072 + 768) + 2 * 768);
+static_assert(ssf.trained - tal == 204'288);
+
 // BitFit: what is named bias, in all of SAM or on the way to a single mask.
 constexpr Index biases_of_part(std::string_view part) {
   Index count = 0;

@@ -4,6 +4,7 @@
 #include <ssam/adapt/branch.hpp>
 #include <ssam/adapt/lora_linear.hpp>
 #include <ssam/adapt/qv_lora_linear.hpp>
+#include <ssam/adapt/ssf.hpp>
 #include <ssam/adapt/svd_linear.hpp>
 #include <ssam/nn/linear.hpp>
 
@@ -22,8 +23,8 @@ constexpr const char* to_string(Rule rule) { return rule == Rule::paper ? "paper
 
 /// A recipe says what stands at each site of the model and what is trained there. This one trains nothing; derive from
 /// it, give it a `name` and override what differs. Sites of linear layers take a LinearLayer, sites of branches a
-/// BranchLayer. Two sites are there only where a recipe declares them: `QkvLinear` and `ProjLinear`, the attention's
-/// two layers, each in place of `AttentionLinear`. The
+/// BranchLayer. Three sites are there only where a recipe declares them: `QkvLinear` and `ProjLinear`, the attention's
+/// two layers, each in place of `AttentionLinear`, and `BlockNormLayer`, a NormLayer in place of norm1 and norm2. The
 /// tags of norms, of the prompt encoder and of the decoder may be BiasesTrained.
 struct FrozenRecipe {
   static constexpr Rule rule = Rule::paper;  ///< of what is trained
@@ -202,6 +203,21 @@ struct BitFit : FrozenRecipe {
   using DecoderMultimask = std::conditional_t<which == Rule::release, BiasesTrained, Frozen>;  ///< the other masks'
   using PromptEncoder = DecoderMultimask;                                                      ///< of mask prompts
   using TextAffine = Trained;  ///< it has no pretrained weights
+};
+
+/// SSF (NeurIPS 2022): scale and shift behind every linear layer and norm of the encoder's blocks and behind the patch
+/// embedding, all that the published ViT has of it; the neck, which that has not, is frozen. With TAL.
+struct SSF : FrozenRecipe {
+  static constexpr const char* name = "ssf";  ///< in files
+  template <class S, class D>
+  using AttentionLinear = SSFLinear<S, D>;  ///< qkv and proj
+  template <class S, class D>
+  using MlpLinear = SSFLinear<S, D>;  ///< lin1 and lin2
+  template <class S, class D>
+  using PatchLinear = SSFLinear<S, D>;  ///< of its patches
+  template <class S, class D>
+  using BlockNormLayer = SSFNorm<S, D>;  ///< norm1 and norm2
+  using TextAffine = Trained;            ///< it has no pretrained weights
 };
 
 /// Layer norms and TAL only.

@@ -57,13 +57,15 @@ enum class Group {
   singular_values,  ///< an adapter's: scale and shift of singular values
   low_rank,         ///< an adapter's: the two factors of LoRA
   bottleneck,       ///< an adapter's: a small network of its own
+  scale_shift,      ///< an adapter's: scale and shift of a layer's answers
   buffer,           ///< no parameter: a constant or a running statistic
   counter           ///< no parameter: a whole number
 };
 
 /// Whether a parameter of this group was added by an adapter: a plain checkpoint does not have it.
 constexpr bool is_adapter(Group group) {
-  return group == Group::singular_values || group == Group::low_rank || group == Group::bottleneck;
+  return group == Group::singular_values || group == Group::low_rank || group == Group::bottleneck ||
+         group == Group::scale_shift;
 }
 /// Whether a tensor of this group is no parameter at all.
 constexpr bool is_buffer(Group group) { return group == Group::buffer || group == Group::counter; }
