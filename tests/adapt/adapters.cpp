@@ -77,6 +77,55 @@ TEST_CASE("factored, merged and the plain merged weight give one answer; the unt
   CHECK(distance(answer(fresh, x, 9), answer(plain, x, 9)) < 1e-12);
 }
 
+namespace {
+
+/// Gradients of both forms, and that merging keeps the answers.
+template <class Layer>
+void check_restricted(int trained, Index scaled) {
+  for (const auto form : {Layer::Form::factored, Layer::Form::merged}) {
+    Context<Cpu> context(1);
+    Layer layer(Shape{9, 5});
+    CHECK(layer.scale.value.size() == scaled);
+    CHECK(layer.shift.value.size() == scaled);
+    randomize_parameters(layer, 3);
+    for (double& value : std::span(layer.scale.value.data(), static_cast<std::size_t>(scaled))) value += 0.5;
+    layer.prepare(context);
+    layer.form = form;
+    check_layer(layer, {7, 5}, {7, 9}, trained);
+    const Tensor<double, Cpu> x = random_tensor({7, 5}, 21);
+    const auto before = answer(layer, x, 9);
+    layer.merge(context);
+    CHECK(distance(answer(layer, x, 9), before) < 1e-12);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("scales or shifts alone, or those of the largest singular values: gradients and merging") {
+  check_restricted<SVDLinear<double, Cpu, Trained, Trained, Frozen>>(2, 5);
+  check_restricted<SVDLinear<double, Cpu, Trained, Frozen, Trained>>(2, 5);
+  check_restricted<SVDLinear<double, Cpu, Trained, Trained, Trained, 3>>(3, 3);
+}
+
+TEST_CASE("the singular values behind the largest are left alone") {
+  Context<Cpu> context(1);
+  SVDLinear<double, Cpu, Frozen, Trained, Trained, 2> layer(Shape{9, 5});
+  randomize_parameters(layer, 3);
+  Random random(1);
+  layer.initialize(random);
+  layer.prepare(context);
+  const auto before = layer.factors.s.to_host();
+  for (double& value : std::span(layer.scale.value.data(), 2)) value = 3;
+  decltype(layer)::Record record;
+  WorkspaceScope<Cpu> scope(context);
+  const Tensor<double, Cpu> x = random_tensor({7, 5}, 21);
+  Tensor<double, Cpu> y({7, 9});
+  layer.forward(context, x.view().matrix(), y.view().matrix(), record);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    CHECK(record.singular.data()[i] == doctest::Approx(i < 2 ? 3 * before[i] : before[i]).epsilon(1e-15));
+  }
+}
+
 TEST_CASE("negative singular values are cut off and get no gradient") {
   Context<Cpu> context(1);
   Svd layer = trained_svd({4, 4});

@@ -134,6 +134,18 @@ constexpr ParameterCount ssf = parameter_count<recipes::SSF>(vit_b());
 static_assert(ssf.group(CountGroup::scale_shift) == 12 * 2 * (768 + 2'304 + 768 + 768 + 3'072 + 768) + 2 * 768);
 static_assert(ssf.trained - tal == 204'288);
 
+// S-SAM of the largest singular values: a scale and a shift for each of them in 48 layers and 2 convolutions.
+static_assert(parameter_count<SSamTop<64>>(vit_b(256)).group(CountGroup::singular_values) == 2 * 64 * (48 + 2));
+static_assert(parameter_count<SSamTop<512>>(vit_b(256)).group(CountGroup::singular_values) == 2 * (512 * 48 + 256 * 2));
+static_assert(parameter_count<SSamTop<768>>(vit_b(256)).trained == paper_256.trained);
+// S-SAM's ablation, row by row.
+static_assert(parameter_count<AblationPositions>(vit_b(256)).trained == 16 * 16 * 768);
+static_assert(parameter_count<AblationNorms<>>(vit_b(256)).trained == 196'608 + 36'864 + 4 * 256);
+static_assert(parameter_count<AblationText<>>(vit_b(256)).trained == 234'496 + tal);
+static_assert(parameter_count<AblationScale<>>(vit_b(256)).trained == 366'336 + 74'752 / 2);
+static_assert(parameter_count<AblationShift<>>(vit_b(256)).trained == 366'336 + 74'752 / 2);
+static_assert(paper_256.trained == 366'336 + 74'752);
+
 // BitFit: what is named bias, in all of SAM or on the way to a single mask.
 constexpr Index biases_of_part(std::string_view part) {
   Index count = 0;

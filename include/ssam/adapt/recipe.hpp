@@ -108,6 +108,61 @@ struct SSam : NormsPositionsText<rule> {
   using NeckLinear = SVDLinear<S, D, Absent>;  ///< both convolutions
 };
 
+/// S-SAM of the largest `Count` singular values of every weight alone: the others stay as they are.
+template <Index Count, Rule rule = Rule::paper>
+struct SSamTop : NormsPositionsText<rule> {
+  static constexpr const char* name = "ssam_top";  ///< in files
+  template <class S, class D>
+  using AttentionLinear = SVDLinear<S, D, Frozen, Trained, Trained, Count>;  ///< qkv and proj
+  template <class S, class D>
+  using MlpLinear = SVDLinear<S, D, Frozen, Trained, Trained, Count>;  ///< lin1 and lin2
+  template <class S, class D>
+  using NeckLinear = SVDLinear<S, D, Absent, Trained, Trained, Count>;  ///< both convolutions
+};
+
+/// A row of S-SAM's ablation: positional embedding alone.
+struct AblationPositions : FrozenRecipe {
+  static constexpr const char* name = "ablation_positions";  ///< in files
+  using PositionalEmbedding = Trained;                       ///< alone
+};
+
+/// The next row: layer norms too.
+template <Rule rule = Rule::paper>
+struct AblationNorms : NormsPositionsText<rule> {
+  static constexpr const char* name = "ablation_norms";  ///< in files
+  using TextAffine = Frozen;                             ///< as it was drawn
+};
+
+/// The next row: TAL too.
+template <Rule rule = Rule::paper>
+struct AblationText : NormsPositionsText<rule> {
+  static constexpr const char* name = "ablation_text";  ///< in files
+};
+
+/// The next row: the scales of the singular values too, without their shifts.
+template <Rule rule = Rule::paper>
+struct AblationScale : NormsPositionsText<rule> {
+  static constexpr const char* name = "ablation_scale";  ///< in files
+  template <class S, class D>
+  using AttentionLinear = SVDLinear<S, D, Frozen, Trained, Frozen>;  ///< qkv and proj
+  template <class S, class D>
+  using MlpLinear = SVDLinear<S, D, Frozen, Trained, Frozen>;  ///< lin1 and lin2
+  template <class S, class D>
+  using NeckLinear = SVDLinear<S, D, Absent, Trained, Frozen>;  ///< both convolutions
+};
+
+/// The row beside that: their shifts instead of their scales. (Both: SSam.)
+template <Rule rule = Rule::paper>
+struct AblationShift : NormsPositionsText<rule> {
+  static constexpr const char* name = "ablation_shift";  ///< in files
+  template <class S, class D>
+  using AttentionLinear = SVDLinear<S, D, Frozen, Frozen, Trained>;  ///< qkv and proj
+  template <class S, class D>
+  using MlpLinear = SVDLinear<S, D, Frozen, Frozen, Trained>;  ///< lin1 and lin2
+  template <class S, class D>
+  using NeckLinear = SVDLinear<S, D, Absent, Frozen, Trained>;  ///< both convolutions
+};
+
 /// LoRA. paper: on the encoder's linear layers; release: on the neck's convolutions too.
 template <int Rank = 4, Rule rule = Rule::paper>
 struct LoRA : NormsPositionsText<rule> {
