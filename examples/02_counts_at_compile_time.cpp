@@ -33,4 +33,8 @@ int main() {
   print<recipes::BiasTuning<>>();
   print<recipes::MedSA<>>();
   print<recipes::FullFineTuning<>>();
+  print<recipes::MedSAM<>>();
+  print<recipes::SonoSAM<>>();
+  print<recipes::BitFit<>>();
+  print<recipes::SSF>();
 }

@@ -146,6 +146,7 @@
 #include <ssam/adapt/recipe.hpp>
 #include <ssam/adapt/recipe_check.hpp>
 #include <ssam/adapt/segmentation_model.hpp>
+#include <ssam/adapt/ssf.hpp>
 #include <ssam/adapt/svd_linear.hpp>
 
 // text

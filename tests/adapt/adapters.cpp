@@ -2,6 +2,7 @@
 #include <ssam/adapt/bottleneck.hpp>
 #include <ssam/adapt/lora_linear.hpp>
 #include <ssam/adapt/qv_lora_linear.hpp>
+#include <ssam/adapt/ssf.hpp>
 #include <ssam/adapt/svd_linear.hpp>
 #include <ssam/nn/convolution.hpp>
 
@@ -74,6 +75,55 @@ TEST_CASE("factored, merged and the plain merged weight give one answer; the unt
   fresh.prepare(context);
   CHECK(fresh.weight.value.empty());
   CHECK(distance(answer(fresh, x, 9), answer(plain, x, 9)) < 1e-12);
+}
+
+namespace {
+
+/// Gradients of both forms, and that merging keeps the answers.
+template <class Layer>
+void check_restricted(int trained, Index scaled) {
+  for (const auto form : {Layer::Form::factored, Layer::Form::merged}) {
+    Context<Cpu> context(1);
+    Layer layer(Shape{9, 5});
+    CHECK(layer.scale.value.size() == scaled);
+    CHECK(layer.shift.value.size() == scaled);
+    randomize_parameters(layer, 3);
+    for (double& value : std::span(layer.scale.value.data(), static_cast<std::size_t>(scaled))) value += 0.5;
+    layer.prepare(context);
+    layer.form = form;
+    check_layer(layer, {7, 5}, {7, 9}, trained);
+    const Tensor<double, Cpu> x = random_tensor({7, 5}, 21);
+    const auto before = answer(layer, x, 9);
+    layer.merge(context);
+    CHECK(distance(answer(layer, x, 9), before) < 1e-12);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("scales or shifts alone, or those of the largest singular values: gradients and merging") {
+  check_restricted<SVDLinear<double, Cpu, Trained, Trained, Frozen>>(2, 5);
+  check_restricted<SVDLinear<double, Cpu, Trained, Frozen, Trained>>(2, 5);
+  check_restricted<SVDLinear<double, Cpu, Trained, Trained, Trained, 3>>(3, 3);
+}
+
+TEST_CASE("the singular values behind the largest are left alone") {
+  Context<Cpu> context(1);
+  SVDLinear<double, Cpu, Frozen, Trained, Trained, 2> layer(Shape{9, 5});
+  randomize_parameters(layer, 3);
+  Random random(1);
+  layer.initialize(random);
+  layer.prepare(context);
+  const auto before = layer.factors.s.to_host();
+  for (double& value : std::span(layer.scale.value.data(), 2)) value = 3;
+  decltype(layer)::Record record;
+  WorkspaceScope<Cpu> scope(context);
+  const Tensor<double, Cpu> x = random_tensor({7, 5}, 21);
+  Tensor<double, Cpu> y({7, 9});
+  layer.forward(context, x.view().matrix(), y.view().matrix(), record);
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    CHECK(record.singular.data()[i] == doctest::Approx(i < 2 ? 3 * before[i] : before[i]).epsilon(1e-15));
+  }
 }
 
 TEST_CASE("negative singular values are cut off and get no gradient") {
@@ -201,4 +251,71 @@ TEST_CASE("LoRA on q and v: k is untouched, gradients, and merging keeps the ans
   layer.merge(context);
   const Tensor<double, Cpu> merged = answer();
   for (Index i = 0; i < merged.size(); ++i) CHECK(merged.data()[i] == doctest::Approx(before.data()[i]).epsilon(1e-12));
+}
+
+namespace {
+
+/// The gradients of an answer to a row of zeros, against central differences.
+template <class Layer>
+void check_zero_answer(Layer& layer, Index out) {
+  Context<Cpu> context(1);
+  const Tensor<double, Cpu> slope = random_tensor({out}, 9);
+  walk(layer, [](const Path&, auto& parameter, Group, Layout) {
+    if constexpr (requires { parameter.grad; }) parameter.grad = {};
+  });
+  layer.zero_backward(context, slope.view());
+  const auto loss = [&] {
+    WorkspaceScope<Cpu> scope(context);
+    const TensorView<const double, Cpu> zero = layer.zero_answer(context);
+    double sum = 0;
+    for (Index i = 0; i < out; ++i) sum += zero.data()[i] * slope.data()[i];
+    return sum;
+  };
+  check_parameters(layer, loss, 2);
+}
+
+}  // namespace
+
+TEST_CASE("SSF behind a linear layer: gradients, its answer to zeros, merging, and a start near the layer's own") {
+  Context<Cpu> context(1);
+  SSFLinear<double, Cpu> layer(Shape{6, 5});
+  randomize_parameters(layer, 3);
+  check_layer(layer, {7, 5}, {7, 6}, 2);
+  check_zero_answer(layer, 6);
+  const Tensor<double, Cpu> x = random_tensor({7, 5}, 21), zero({1, 5});
+  {
+    WorkspaceScope<Cpu> scope(context);
+    const auto view = layer.zero_answer(context);
+    CHECK(distance(answer(layer, zero, 6), std::vector<double>(view.data(), view.data() + 6)) < 1e-15);
+  }
+  const auto trained = answer(layer, x, 6);
+  layer.merge(context);
+  CHECK(distance(answer(layer, x, 6), trained) < 1e-12);
+  CHECK(distance(answer(layer.linear, x, 6), trained) < 1e-12);
+
+  Random random(1);
+  layer.initialize(random);
+  const double moved = distance(answer(layer, x, 6), trained);
+  CHECK(moved > 0);
+  CHECK(moved < 0.1 * distance(trained, std::vector<double>(trained.size())) + 0.1);
+}
+
+TEST_CASE("SSF behind a norm and behind a convolution: gradients and merging") {
+  Context<Cpu> context(1);
+  SSFNorm<double, Cpu> norm(5, 1e-6);
+  randomize_parameters(norm, 3);
+  check_layer(norm, {7, 5}, {7, 5}, 2);
+  Tensor<double, Cpu> x = random_tensor({7, 5}, 4), y({7, 5}), merged({7, 5}), plain({7, 5});
+  SSFNorm<double, Cpu>::Record record;
+  LayerNorm<double, Cpu>::Record inner;
+  norm.forward(context, x, y.view(), record);
+  norm.merge(context);
+  norm.forward(context, x, merged.view(), record);
+  norm.norm.forward(context, x, plain.view(), inner);
+  CHECK(distance(merged.to_host(), y.to_host()) < 1e-12);
+  CHECK(distance(plain.to_host(), y.to_host()) < 1e-12);
+
+  Convolution<double, Cpu, SSFLinear<double, Cpu>> convolution(3, 4, 3, 1, 1);
+  randomize_parameters(convolution, 3);
+  check_layer(convolution, {2, 4, 5, 3}, {2, 4, 5, 4}, 2);
 }

@@ -39,6 +39,8 @@ void add(std::vector<std::string>& lines, const std::string& adapter) {
 template <Rule rule>
 using Lora4 = recipes::LoRA<4, rule>;
 template <Rule rule>
+using Top64 = recipes::SSamTop<64, rule>;
+template <Rule rule>
 using Samed4 = recipes::SAMed<4, rule>;
 
 }  // namespace
@@ -48,11 +50,20 @@ int main(int argc, char** argv) {
   std::vector<std::string> lines;
   lines.push_back(line<recipes::ZeroShot>("`ZeroShot`", "both"));
   add<recipes::SSam>(lines, "`SSam`");
+  add<Top64>(lines, "`SSamTop<64>`");
   add<Lora4>(lines, "`LoRA<4>`");
   add<Samed4>(lines, "`SAMed<4>`");
   add<recipes::BiasTuning>(lines, "`BiasTuning` (AdaptiveSAM)");
   add<recipes::MedSA>(lines, "`MedSA`");
   add<recipes::FullFineTuning>(lines, "`FullFineTuning`");
+  lines.push_back(line<recipes::AblationPositions>("`AblationPositions`", "both"));
+  lines.push_back(line<recipes::AblationNorms<>>("`AblationNorms`", "paper"));
+  lines.push_back(line<recipes::AblationText<>>("`AblationText`", "paper"));
+  lines.push_back(line<recipes::AblationScale<>>("`AblationScale`, `AblationShift`", "paper"));
+  add<recipes::MedSAM>(lines, "`MedSAM`");
+  add<recipes::SonoSAM>(lines, "`SonoSAM`");
+  add<recipes::BitFit>(lines, "`BitFit`");
+  lines.push_back(line<recipes::SSF>("`SSF`", "both"));
   add<recipes::LayerNormTuning>(lines, "`LayerNormTuning`");
 
   const SamConfig vit = vit_b(256);

@@ -113,6 +113,29 @@ TEST_CASE("the whole model's gradients: LoRA on q and v, and the no-mask embeddi
   check_model<QvLoRA>(tiny(), 2 * 4 + 1 + 4);
 }
 
+TEST_CASE("the whole model's gradients: BitFit trains the biases of everything on the way to a mask") {
+  check_model<recipes::BitFit<>>(tiny(), 60);
+}
+
+TEST_CASE("the whole model's gradients: SSF, in padded windows and globally") {
+  check_model<recipes::SSF>(tiny(), 2 * 12 + 2 + 4);
+}
+
+TEST_CASE("the whole model's gradients: S-SAM's scales or shifts alone, and those of the largest singular values") {
+  check_model<recipes::AblationScale<>>(tiny(), 20);
+  check_model<recipes::AblationShift<>>(tiny(), 20);
+  check_model<recipes::SSamTop<3>>(tiny(), 30);
+}
+
+TEST_CASE("the whole model's gradients: the first rows of S-SAM's ablation") {
+  check_model<recipes::AblationPositions>(tiny(), 1);
+  check_model<recipes::AblationNorms<>>(tiny(), 1 + 4 * 2 + 4);
+}
+
+TEST_CASE("the whole model's gradients: SonoSAM trains what stands behind the features") {
+  check_model<recipes::SonoSAM<>>(tiny(), 50);
+}
+
 TEST_CASE("a second backward pass adds to the first") {
   TextPromptedSam<double, Cpu, recipes::LayerNormTuning<Rule::paper>> model(tiny());
   Context<Cpu> context(1);

@@ -121,4 +121,46 @@ static_assert(samed.group(CountGroup::low_rank) == 147'456);
 static_assert(parameter_count<recipes::SAMed<4, Rule::release>>(vit_b(512)).group(CountGroup::decoder) == 4'058'340);
 static_assert(parameter_count<recipes::SAMed<4, Rule::release>>(vit_b(512)).trained - tal ==
               147'456 + 6'220 + 4'058'340);
+
+// MedSAM: SAM without the prompt encoder. SonoSAM: SAM without the image encoder.
+static_assert(parameter_count<recipes::MedSAM<Rule::release>>(vit_b()).trained - tal == 93'729'252);
+static_assert(parameter_count<recipes::MedSAM<>>(vit_b()).trained - tal == 89'670'912 + 3'506'304);
+static_assert(parameter_count<recipes::SonoSAM<Rule::release>>(vit_b()).trained - tal == 4'058'340 + 6'220);
+static_assert(parameter_count<recipes::SonoSAM<>>(vit_b()).trained - tal == 3'506'304 + 6'220);
+static_assert(!TextPromptedSam<float, Cpu, recipes::SonoSAM<>>::trains_encoder);
+
+// SSF: twice the channels behind norm1, qkv, proj, norm2, lin1 and lin2 of 12 blocks and behind the patch embedding.
+constexpr ParameterCount ssf = parameter_count<recipes::SSF>(vit_b());
+static_assert(ssf.group(CountGroup::scale_shift) == 12 * 2 * (768 + 2'304 + 768 + 768 + 3'072 + 768) + 2 * 768);
+static_assert(ssf.trained - tal == 204'288);
+
+// S-SAM of the largest singular values: a scale and a shift for each of them in 48 layers and 2 convolutions.
+static_assert(parameter_count<SSamTop<64>>(vit_b(256)).group(CountGroup::singular_values) == 2 * 64 * (48 + 2));
+static_assert(parameter_count<SSamTop<512>>(vit_b(256)).group(CountGroup::singular_values) == 2 * (512 * 48 + 256 * 2));
+static_assert(parameter_count<SSamTop<768>>(vit_b(256)).trained == paper_256.trained);
+// S-SAM's ablation, row by row.
+static_assert(parameter_count<AblationPositions>(vit_b(256)).trained == 16 * 16 * 768);
+static_assert(parameter_count<AblationNorms<>>(vit_b(256)).trained == 196'608 + 36'864 + 4 * 256);
+static_assert(parameter_count<AblationText<>>(vit_b(256)).trained == 234'496 + tal);
+static_assert(parameter_count<AblationScale<>>(vit_b(256)).trained == 366'336 + 74'752 / 2);
+static_assert(parameter_count<AblationShift<>>(vit_b(256)).trained == 366'336 + 74'752 / 2);
+static_assert(paper_256.trained == 366'336 + 74'752);
+
+// BitFit: what is named bias, in all of SAM or on the way to a single mask.
+constexpr Index biases_of_part(std::string_view part) {
+  Index count = 0;
+  const Sam<float, Meta> model(vit_b());
+  walk(model, [&](const Path& path, const auto& parameter, Group, Layout) {
+    const bool bias = std::string_view(path[path.depth() - 1].name) == "bias";
+    if (bias && path.starts_with(part)) count += parameter.value.size();
+  });
+  return count;
+}
+constexpr ParameterCount bitfit = parameter_count<recipes::BitFit<Rule::release>>(vit_b());
+static_assert(bitfit.trained - tal == 102'656 + biases_of_part("mask_decoder") + biases_of_part("prompt_encoder"));
+static_assert(bitfit.group(CountGroup::decoder) == biases_of_part("mask_decoder"));
+static_assert(biases_of_part("prompt_encoder") == 296);
+// 3 hypernetworks of 256 + 256 + 32, and the IoU head's 256 + 256 + 4, are not on the way.
+static_assert(parameter_count<recipes::BitFit<>>(vit_b()).group(CountGroup::decoder) ==
+              biases_of_part("mask_decoder") - 3 * (256 + 256 + 32) - (256 + 256 + 4));
 }  // namespace

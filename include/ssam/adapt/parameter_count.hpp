@@ -17,12 +17,14 @@ enum class CountGroup {
   positional,       ///< the backbone's
   text_affine,      ///< of the text affine layer
   decoder,          ///< of the mask decoder, without adapters
-  bottleneck        ///< of small networks, as Medical SAM Adapter's
+  bottleneck,       ///< of small networks, as Medical SAM Adapter's
+  scale_shift       ///< of SSF
 };
-inline constexpr std::size_t count_groups = 9;  ///< in CountGroup
+inline constexpr std::size_t count_groups = 10;  ///< in CountGroup
 /// The groups by name, as adapter_config.json writes them.
 inline constexpr std::array<std::string_view, count_groups> count_group_names = {
-    "singular_values", "low_rank", "norms", "biases", "weights", "positional", "text_affine", "decoder", "bottleneck"};
+    "singular_values", "low_rank",    "norms",   "biases",     "weights",
+    "positional",      "text_affine", "decoder", "bottleneck", "scale_shift"};
 
 /// Parameters of a composed model. Buffers (the random-Fourier matrix, batch statistics) are not parameters.
 struct ParameterCount {
@@ -39,6 +41,7 @@ constexpr CountGroup count_group(const Path& path, Group group) {
   if (group == Group::singular_values) return CountGroup::singular_values;
   if (group == Group::low_rank) return CountGroup::low_rank;
   if (group == Group::bottleneck) return CountGroup::bottleneck;
+  if (group == Group::scale_shift) return CountGroup::scale_shift;
   if (path.part() == Part::decoder) return CountGroup::decoder;
   if (path.part() == Part::text_affine) return CountGroup::text_affine;
   if (group == Group::norms) return CountGroup::norms;

@@ -4,6 +4,7 @@
 #include <ssam/adapt/branch.hpp>
 #include <ssam/adapt/lora_linear.hpp>
 #include <ssam/adapt/qv_lora_linear.hpp>
+#include <ssam/adapt/ssf.hpp>
 #include <ssam/adapt/svd_linear.hpp>
 #include <ssam/nn/linear.hpp>
 
@@ -22,8 +23,9 @@ constexpr const char* to_string(Rule rule) { return rule == Rule::paper ? "paper
 
 /// A recipe says what stands at each site of the model and what is trained there. This one trains nothing; derive from
 /// it, give it a `name` and override what differs. Sites of linear layers take a LinearLayer, sites of branches a
-/// BranchLayer. Two sites are there only where a recipe declares them: `QkvLinear` and `ProjLinear`, the attention's
-/// two layers, each in place of `AttentionLinear`.
+/// BranchLayer. Three sites are there only where a recipe declares them: `QkvLinear` and `ProjLinear`, the attention's
+/// two layers, each in place of `AttentionLinear`, and `BlockNormLayer`, a NormLayer in place of norm1 and norm2. The
+/// tags of norms, of the prompt encoder and of the decoder may be BiasesTrained.
 struct FrozenRecipe {
   static constexpr Rule rule = Rule::paper;  ///< of what is trained
 
@@ -106,6 +108,61 @@ struct SSam : NormsPositionsText<rule> {
   using NeckLinear = SVDLinear<S, D, Absent>;  ///< both convolutions
 };
 
+/// S-SAM of the largest `Count` singular values of every weight alone: the others stay as they are.
+template <Index Count, Rule rule = Rule::paper>
+struct SSamTop : NormsPositionsText<rule> {
+  static constexpr const char* name = "ssam_top";  ///< in files
+  template <class S, class D>
+  using AttentionLinear = SVDLinear<S, D, Frozen, Trained, Trained, Count>;  ///< qkv and proj
+  template <class S, class D>
+  using MlpLinear = SVDLinear<S, D, Frozen, Trained, Trained, Count>;  ///< lin1 and lin2
+  template <class S, class D>
+  using NeckLinear = SVDLinear<S, D, Absent, Trained, Trained, Count>;  ///< both convolutions
+};
+
+/// A row of S-SAM's ablation: positional embedding alone.
+struct AblationPositions : FrozenRecipe {
+  static constexpr const char* name = "ablation_positions";  ///< in files
+  using PositionalEmbedding = Trained;                       ///< alone
+};
+
+/// The next row: layer norms too.
+template <Rule rule = Rule::paper>
+struct AblationNorms : NormsPositionsText<rule> {
+  static constexpr const char* name = "ablation_norms";  ///< in files
+  using TextAffine = Frozen;                             ///< as it was drawn
+};
+
+/// The next row: TAL too.
+template <Rule rule = Rule::paper>
+struct AblationText : NormsPositionsText<rule> {
+  static constexpr const char* name = "ablation_text";  ///< in files
+};
+
+/// The next row: the scales of the singular values too, without their shifts.
+template <Rule rule = Rule::paper>
+struct AblationScale : NormsPositionsText<rule> {
+  static constexpr const char* name = "ablation_scale";  ///< in files
+  template <class S, class D>
+  using AttentionLinear = SVDLinear<S, D, Frozen, Trained, Frozen>;  ///< qkv and proj
+  template <class S, class D>
+  using MlpLinear = SVDLinear<S, D, Frozen, Trained, Frozen>;  ///< lin1 and lin2
+  template <class S, class D>
+  using NeckLinear = SVDLinear<S, D, Absent, Trained, Frozen>;  ///< both convolutions
+};
+
+/// The row beside that: their shifts instead of their scales. (Both: SSam.)
+template <Rule rule = Rule::paper>
+struct AblationShift : NormsPositionsText<rule> {
+  static constexpr const char* name = "ablation_shift";  ///< in files
+  template <class S, class D>
+  using AttentionLinear = SVDLinear<S, D, Frozen, Frozen, Trained>;  ///< qkv and proj
+  template <class S, class D>
+  using MlpLinear = SVDLinear<S, D, Frozen, Frozen, Trained>;  ///< lin1 and lin2
+  template <class S, class D>
+  using NeckLinear = SVDLinear<S, D, Absent, Frozen, Trained>;  ///< both convolutions
+};
+
 /// LoRA. paper: on the encoder's linear layers; release: on the neck's convolutions too.
 template <int Rank = 4, Rule rule = Rule::paper>
 struct LoRA : NormsPositionsText<rule> {
@@ -154,6 +211,68 @@ struct FullFineTuning : BiasTuning<rule> {
   using NeckLinear = Linear<S, D, Trained, Absent>;  ///< weights
   using RelativePositions = Trained;                 ///< both tables of every block
   using NeckNormWeight = Trained;                    ///< with both rules
+};
+
+/// Every weight of the image encoder and of the mask decoder, as MedSAM (Nature Communications 2024) trains them; here
+/// with label names for prompts instead of boxes, so with TAL. What it trains is what FullFineTuning does. paper: of
+/// the decoder what a single mask's loss reaches; release: all of it, as the published code asks for.
+template <Rule rule = Rule::paper>
+struct MedSAM : FullFineTuning<rule> {
+  static constexpr const char* name = "medsam";  ///< in files
+};
+
+/// SonoSAM (arXiv 2310.16872): the prompt encoder and the mask decoder, on the image encoder's features as they are;
+/// here with label names for prompts instead of clicks, so with TAL. It has no public code, and what it trains could
+/// not be checked: this is our reading. paper and release as of MedSAM.
+template <Rule which = Rule::paper>
+struct SonoSAM : FrozenRecipe {
+  static constexpr const char* name = "sonosam";  ///< in files
+  static constexpr Rule rule = which;             ///< of the decoder
+  template <class S, class D>
+  using DecoderLinear = Linear<S, D, Trained, Trained>;  ///< all of the transformer
+  using PromptEncoder = Trained;                         ///< its no-mask embedding is reached
+  using DecoderNorm = Trained;                           ///< the transformer's norms
+  using DecoderMask = Trained;                           ///< tokens, upscaling, the single mask's hypernetwork
+  using DecoderMultimask = std::conditional_t<which == Rule::release, Trained, Frozen>;  ///< the other masks'
+  using TextAffine = Trained;                                                            ///< labels are prompts here
+};
+
+/// BitFit (ACL 2022): the biases of SAM, those of its norms too, and TAL. paper: those that a single mask's loss
+/// reaches; release: every one, the other masks', the IoU head's and the prompt encoder's too.
+template <Rule which = Rule::paper>
+struct BitFit : FrozenRecipe {
+  static constexpr const char* name = "bitfit";  ///< in files
+  static constexpr Rule rule = which;            ///< of decoder and prompt encoder
+  template <class S, class D>
+  using AttentionLinear = Linear<S, D, Frozen, Trained>;  ///< biases only
+  template <class S, class D>
+  using MlpLinear = Linear<S, D, Frozen, Trained>;  ///< biases only
+  template <class S, class D>
+  using PatchLinear = Linear<S, D, Frozen, Trained>;  ///< bias only
+  template <class S, class D>
+  using DecoderLinear = Linear<S, D, Frozen, Trained>;  ///< biases only
+  using BlockNorm = BiasesTrained;                      ///< norm1 and norm2
+  using NeckNormBias = Trained;                         ///< the neck's only biases
+  using DecoderNorm = BiasesTrained;                    ///< the transformer's norms
+  using DecoderMask = BiasesTrained;                    ///< of the upscaling and the single mask's hypernetwork
+  using DecoderMultimask = std::conditional_t<which == Rule::release, BiasesTrained, Frozen>;  ///< the other masks'
+  using PromptEncoder = DecoderMultimask;                                                      ///< of mask prompts
+  using TextAffine = Trained;  ///< it has no pretrained weights
+};
+
+/// SSF (NeurIPS 2022): scale and shift behind every linear layer and norm of the encoder's blocks and behind the patch
+/// embedding, all that the published ViT has of it; the neck, which that has not, is frozen. With TAL.
+struct SSF : FrozenRecipe {
+  static constexpr const char* name = "ssf";  ///< in files
+  template <class S, class D>
+  using AttentionLinear = SSFLinear<S, D>;  ///< qkv and proj
+  template <class S, class D>
+  using MlpLinear = SSFLinear<S, D>;  ///< lin1 and lin2
+  template <class S, class D>
+  using PatchLinear = SSFLinear<S, D>;  ///< of its patches
+  template <class S, class D>
+  using BlockNormLayer = SSFNorm<S, D>;  ///< norm1 and norm2
+  using TextAffine = Trained;            ///< it has no pretrained weights
 };
 
 /// Layer norms and TAL only.

@@ -29,6 +29,20 @@ using QkvLinear = typename decltype(AttentionLayers<Recipe, S, D>::qkv())::type;
 template <class Recipe, class S, class D>
 using ProjLinear = typename decltype(AttentionLayers<Recipe, S, D>::proj())::type;
 
+/// norm1 and norm2 of the encoder's blocks, where a recipe has a layer of its own for them.
+template <class Recipe, class S, class D>
+struct BlockNormLayers {
+  static auto norm() {
+    if constexpr (requires { typename Recipe::template BlockNormLayer<S, D>; }) {
+      return std::type_identity<typename Recipe::template BlockNormLayer<S, D>>{};
+    } else {
+      return std::type_identity<LayerNorm<S, D, typename Recipe::BlockNorm>>{};
+    }
+  }
+};
+template <class Recipe, class S, class D>
+using BlockNormLayer = typename decltype(BlockNormLayers<Recipe, S, D>::norm())::type;
+
 template <class T>
 concept TrainingTag = requires {
   { T::trained } -> std::convertible_to<bool>;
@@ -69,6 +83,8 @@ consteval bool recipe_is_sound() {
   static_assert(RecipeBranches<Recipe, S, D>,
                 "ssam: what this recipe puts at the site of a branch (AttentionBranch, ParallelMlpBranch, "
                 "SerialMlpBranch) is no BranchLayer: see ssam/nn/contracts.hpp");
+  static_assert(NormLayer<BlockNormLayer<Recipe, S, D>, S, D>,
+                "ssam: this recipe's BlockNormLayer is no NormLayer: see ssam/nn/contracts.hpp");
   static_assert(RecipeTags<Recipe>, "ssam: what is trained is said by ssam::Frozen or ssam::Trained");
   return true;
 }
@@ -81,7 +97,8 @@ consteval bool recipe_is_sound() {
 template <class R, class S = float, class D = Cpu>
 concept SamRecipe = std::derived_from<R, FrozenRecipe> && detail::NamedRecipe<R> && detail::RecipeTags<R> &&
     detail::RecipeBranches<R, S, D> && LinearLayer<detail::QkvLinear<R, S, D>, S, D> &&
-    LinearLayer<detail::ProjLinear<R, S, D>, S, D> && LinearLayer<typename R::template MlpLinear<S, D>, S, D> &&
+    LinearLayer<detail::ProjLinear<R, S, D>, S, D> && NormLayer<detail::BlockNormLayer<R, S, D>, S, D> &&
+    LinearLayer<typename R::template MlpLinear<S, D>, S, D> &&
     LinearLayer<typename R::template PatchLinear<S, D>, S, D> &&
     LinearLayer<typename R::template NeckLinear<S, D>, S, D> &&
     LinearLayer<typename R::template DecoderLinear<S, D>, S, D>;

@@ -14,10 +14,12 @@ struct SvdFactors {
 };
 
 /// S-SAM's layer: y = x W'^T + b with W' = U diag(relu(scale * s + shift)) Vt, where only scale (1 at the start) and
-/// shift (0) are trained. Source: S-SAM (MICCAI 2024). A LinearLayer.
+/// shift (0) are trained. Source: S-SAM (MICCAI 2024). A LinearLayer. `ScaleTraining`, `ShiftTraining`: Trained or
+/// Frozen. `Largest`: only that many singular values, the largest, have a scale and a shift; 0: all.
 ///
 /// After `prepare` the layer holds the factors instead of the weight; `merge` turns it back into a plain weight.
-template <class Scalar, class Device, class BiasTraining = Frozen>
+template <class Scalar, class Device, class BiasTraining = Frozen, class ScaleTraining = Trained,
+          class ShiftTraining = Trained, Index Largest = 0>
 class SVDLinear {
  public:
   using Matrix = MatrixView<Scalar, Device>;             ///< a matrix to write
@@ -44,8 +46,8 @@ class SVDLinear {
   constexpr explicit SVDLinear(const Shape& weight_shape)
       : weight(weight_shape),
         bias(Shape{weight_shape[0]}),
-        scale(Shape{rank_of(weight_shape)}),
-        shift(Shape{rank_of(weight_shape)}) {}
+        scale(Shape{scaled_of(weight_shape)}),
+        shift(Shape{scaled_of(weight_shape)}) {}
 
   /// Both forms give the same result; per training step they cost (multiply-adds, `n` rows, W is `m` x `k`, r = min(m,
   /// k)): factored 2 n r (m + k), merged 3 n m k + 2 r m k. Factored wins for every clearly rectangular layer (qkv,
@@ -61,8 +63,7 @@ class SVDLinear {
     if (!prepared()) {
       ops::linear<Scalar>(context, x, weight.value.view().matrix(y.cols), bias_view(), y);
     } else {
-      const View singular = allocate<Scalar>(context, factors.s.shape());
-      ops::singular_values<Scalar>(context, scale.value, factors.s, shift.value, singular);
+      const View singular = singular_values(context);
       record.singular = singular;
       const Form chosen = form != Form::automatic ? form : cheaper_form(x.rows, y.cols, x.cols);
       if (chosen == Form::factored) {
@@ -85,8 +86,9 @@ class SVDLinear {
     } else {
       backward_merged(context, record, dy, dx, dsingular);
     }
-    ops::singular_values_backward<Scalar>(context, factors.s, record.singular, dsingular, scale.ensure_grad(),
-                                          shift.ensure_grad());
+    ops::singular_values_backward<Scalar>(context, scaled(factors.s.view()), scaled(record.singular),
+                                          scaled(std::as_const(dsingular)), gradient(context, scale),
+                                          gradient(context, shift));
     if constexpr (BiasTraining::trained) ops::sum_rows<Scalar>(context, dy, bias.ensure_grad());
   }
 
@@ -139,8 +141,7 @@ class SVDLinear {
   void merge(Context<Device>& context) {
     if (!prepared()) return;
     WorkspaceScope<Device> scope(context);
-    const View singular = allocate<Scalar>(context, factors.s.shape());
-    ops::singular_values<Scalar>(context, scale.value, factors.s, shift.value, singular);
+    const View singular = singular_values(context);
     weight.value = Tensor<Scalar, Device>(weight_shape_);
     form_weight(context, singular, weight.value.view());
     factors = {};
@@ -164,17 +165,43 @@ class SVDLinear {
     visitor.parameter("trainable_shift", self.shift, Group::singular_values);
   }
 
-  Parameter<Scalar, Device, Frozen> weight;      ///< W [out, in] or [out, kh, kw, in]; empty while there are factors
-  Parameter<Scalar, Device, BiasTraining> bias;  ///< [out]
-  Parameter<Scalar, Device, Trained> scale;      ///< [r], 1 at the start
-  Parameter<Scalar, Device, Trained> shift;      ///< [r], 0 at the start
+  Parameter<Scalar, Device, Frozen> weight;        ///< W [out, in] or [out, kh, kw, in]; empty while there are factors
+  Parameter<Scalar, Device, BiasTraining> bias;    ///< [out]
+  Parameter<Scalar, Device, ScaleTraining> scale;  ///< [r], or fewer (`Largest`); 1 at the start
+  Parameter<Scalar, Device, ShiftTraining> shift;  ///< the same number; 0 at the start
   SvdFactors<Scalar, Device, FrozenScalar<Scalar, Device>> factors;  ///< of W; empty before `prepare`, after `merge`
   Form form = Form::automatic;                                       ///< how W' is applied
 
  private:
   static constexpr bool rounds_factors = has_frozen_scalar<Scalar, Device>;
 
-  static constexpr Index rank_of(const Shape& shape) { return std::min(shape[0], shape.elements() / shape[0]); }
+  /// How many singular values have a scale and a shift.
+  static constexpr Index scaled_of(const Shape& shape) {
+    const Index rank = std::min(shape[0], shape.elements() / shape[0]);
+    return Largest > 0 ? std::min(Largest, rank) : rank;
+  }
+  /// The part of `values` [r] that has them.
+  template <class V>
+  V scaled(const V& values) const {
+    return V{values.data(), {scale.value.size()}};
+  }
+
+  /// s' of the trained scale and shift, [r].
+  View singular_values(Context<Device>& context) const {
+    const View singular = allocate<Scalar>(context, factors.s.shape());
+    if constexpr (Largest > 0) ops::copy<Scalar>(context, factors.s, singular);
+    ops::singular_values<Scalar>(context, scale.value, scaled(factors.s.view()), shift.value, scaled(singular));
+    return singular;
+  }
+
+  /// Where to add a parameter's gradient; of a frozen one, where it is not looked at.
+  template <class P>
+  static View gradient(Context<Device>& context, P& parameter) {
+    if constexpr (P::trained) return parameter.ensure_grad();
+    const View unused = allocate<Scalar>(context, parameter.value.shape());
+    ops::fill<Scalar>(context, unused, Scalar(0));
+    return unused;
+  }
 
   void form_weight(Context<Device>& context, ConstView singular, View out) const {
     WorkspaceScope<Device> scope(context);

@@ -31,6 +31,19 @@ struct Absent {
   static constexpr bool present = false;  ///< no value
 };
 
+/// Of a whole part of a model, in place of Trained: its biases (those of norms too) are trained, its weights are not.
+struct BiasesTrained {
+  static constexpr bool trained = true;   ///< the part is
+  static constexpr bool tracked = false;  ///< the optimiser changes the biases, nothing else
+  static constexpr bool present = true;   ///< it has values
+};
+/// What `Training` of a part says of its weights, scales, tokens and embeddings.
+template <class Training>
+using WeightsOf = std::conditional_t<std::is_same_v<Training, BiasesTrained>, Frozen, Training>;
+/// What `Training` of a part says of its biases.
+template <class Training>
+using BiasesOf = std::conditional_t<std::is_same_v<Training, BiasesTrained>, Trained, Training>;
+
 /// Whether training changes a parameter of type P: what an adapter's file and the state of a run hold.
 template <class P>
 inline constexpr bool changes_in_training = std::remove_cvref_t<P>::trained || std::remove_cvref_t<P>::tracked;
@@ -44,13 +57,15 @@ enum class Group {
   singular_values,  ///< an adapter's: scale and shift of singular values
   low_rank,         ///< an adapter's: the two factors of LoRA
   bottleneck,       ///< an adapter's: a small network of its own
+  scale_shift,      ///< an adapter's: scale and shift of a layer's answers
   buffer,           ///< no parameter: a constant or a running statistic
   counter           ///< no parameter: a whole number
 };
 
 /// Whether a parameter of this group was added by an adapter: a plain checkpoint does not have it.
 constexpr bool is_adapter(Group group) {
-  return group == Group::singular_values || group == Group::low_rank || group == Group::bottleneck;
+  return group == Group::singular_values || group == Group::low_rank || group == Group::bottleneck ||
+         group == Group::scale_shift;
 }
 /// Whether a tensor of this group is no parameter at all.
 constexpr bool is_buffer(Group group) { return group == Group::buffer || group == Group::counter; }

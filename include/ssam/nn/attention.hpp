@@ -50,8 +50,8 @@ class WindowAttention {
     qkv.forward(context, x.matrix(), fused.matrix(), record.qkv_linear);
     const auto m = fused.matrix();
     ops::attention_forward<Scalar>(context, record.geometry, m.columns(0, channels), m.columns(channels, channels),
-                                   m.columns(2 * channels, channels), qkv.bias_view(), rel_pos_h.value, rel_pos_w.value,
-                                   out.matrix(), lse);
+                                   m.columns(2 * channels, channels), padding(context), rel_pos_h.value,
+                                   rel_pos_w.value, out.matrix(), lse);
     proj.forward(context, out.matrix(), y.matrix(), record.proj_linear);
     record.qkv = fused;
     record.out = out;
@@ -67,16 +67,23 @@ class WindowAttention {
     const View dfused = allocate<Scalar>(context, record.qkv.shape());
     const auto m = record.qkv.matrix();
     const auto d = dfused.matrix();
-    View drel_h, drel_w;
+    View drel_h, drel_w, dpadding;
+    if constexpr (computes_padding) {
+      dpadding = allocate<Scalar>(context, {3 * channels});
+      ops::fill<Scalar>(context, dpadding, Scalar(0));
+    } else {
+      dpadding = qkv.bias_grad();
+    }
     if (!rel_pos_h.value.empty()) {
       drel_h = rel_pos_h.ensure_grad();
       drel_w = rel_pos_w.ensure_grad();
     }
     ops::attention_backward<Scalar>(context, record.geometry, m.columns(0, channels), m.columns(channels, channels),
-                                    m.columns(2 * channels, channels), qkv.bias_view(), rel_pos_h.value,
+                                    m.columns(2 * channels, channels), padding(context), rel_pos_h.value,
                                     rel_pos_w.value, record.out.matrix(), record.lse, dout.matrix(),
                                     d.columns(0, channels), d.columns(channels, channels),
-                                    d.columns(2 * channels, channels), qkv.bias_grad(), drel_h, drel_w);
+                                    d.columns(2 * channels, channels), dpadding, drel_h, drel_w);
+    if constexpr (computes_padding) qkv.zero_backward(context, dpadding);
     qkv.backward(context, record.qkv_linear, dfused.matrix(), dx.matrix());
   }
 
@@ -97,6 +104,17 @@ class WindowAttention {
   ProjLinear proj;                                        ///< channels -> channels
 
  private:
+  static constexpr bool computes_padding = requires { &QkvLinear::zero_answer; };
+
+  /// The qkv layer's answer to a row of zeros.
+  ConstView padding([[maybe_unused]] Context<Device>& context) const {
+    if constexpr (computes_padding) {
+      return qkv.zero_answer(context);
+    } else {
+      return qkv.bias_view();
+    }
+  }
+
   Index heads_ = 1, window_ = 0;
 };
 

@@ -150,11 +150,11 @@ class ConvTranspose2x2 {
       ops::matmul<Scalar>(context, ops::Transpose::no, ops::Transpose::no, dquads.matrix(),
                           std::as_const(weight.value).view().matrix(), dx.matrix());
     }
-    if constexpr (Training::trained) {
+    if constexpr (WeightsOf<Training>::trained) {
       ops::gemm<Scalar>(context, ops::Transpose::yes, ops::Transpose::no, Scalar(1), dquads.matrix(), x.matrix(),
                         Scalar(1), weight.ensure_grad().matrix());
-      ops::sum_rows<Scalar>(context, dy.matrix(), bias.ensure_grad());
     }
+    if constexpr (BiasesOf<Training>::trained) ops::sum_rows<Scalar>(context, dy.matrix(), bias.ensure_grad());
   }
 
   /// Weight and bias, by PyTorch's names.
@@ -164,8 +164,8 @@ class ConvTranspose2x2 {
     visitor.parameter("bias", self.bias, Group::biases);
   }
 
-  Parameter<Scalar, Device, Training> weight;  ///< [4 * out, in], rows in the order (kh, kw, out)
-  Parameter<Scalar, Device, Training> bias;    ///< [out]
+  Parameter<Scalar, Device, WeightsOf<Training>> weight;  ///< [4 * out, in], rows in the order (kh, kw, out)
+  Parameter<Scalar, Device, BiasesOf<Training>> bias;     ///< [out]
 };
 
 }  // namespace ssam::inline SSAM_ABI

@@ -86,10 +86,10 @@ class Mlp {
 template <class Scalar, class Device, class Training = Frozen>
 class HeadMlp {
  public:
-  using Layer = Linear<Scalar, Device, Training, Training>;  ///< each of the three
-  using View = TensorView<Scalar, Device>;                   ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;        ///< a tensor to read
-  using ConstMatrix = MatrixView<const Scalar, Device>;      ///< a matrix to read
+  using Layer = Linear<Scalar, Device, WeightsOf<Training>, BiasesOf<Training>>;  ///< each of the three
+  using View = TensorView<Scalar, Device>;                                        ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;                             ///< a tensor to read
+  using ConstMatrix = MatrixView<const Scalar, Device>;                           ///< a matrix to read
   /// What forward leaves for backward.
   struct Record {
     typename Layer::Record layer[3];  ///< of each layer

@@ -5,8 +5,9 @@
 
 namespace ssam::inline SSAM_ABI {
 
-/// Layer norm over the last axis. In channels-last layout SAM's LayerNorm2d is the same thing.
-template <class Scalar, class Device, class WeightTraining = Frozen, class BiasTraining = WeightTraining>
+/// Layer norm over the last axis; `WeightTraining` may be BiasesTrained. In channels-last layout SAM's LayerNorm2d is
+/// the same thing.
+template <class Scalar, class Device, class WeightTraining = Frozen, class BiasTraining = BiasesOf<WeightTraining>>
 class LayerNorm {
  public:
   using View = TensorView<Scalar, Device>;             ///< a tensor to write
@@ -43,8 +44,8 @@ class LayerNorm {
     visitor.parameter("bias", self.bias, Group::norms);
   }
 
-  Parameter<Scalar, Device, WeightTraining> weight;  ///< scale [channels]
-  Parameter<Scalar, Device, BiasTraining> bias;      ///< shift [channels]
+  Parameter<Scalar, Device, WeightsOf<WeightTraining>> weight;  ///< scale [channels]
+  Parameter<Scalar, Device, BiasTraining> bias;                 ///< shift [channels]
 
  private:
   double eps_ = 1e-6;

@@ -13,9 +13,9 @@ namespace ssam::inline SSAM_ABI {
 template <class Scalar, class Device, class Recipe>
 class EncoderBlock {
  public:
-  using View = TensorView<Scalar, Device>;                             ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;                  ///< a tensor to read
-  using Norm = LayerNorm<Scalar, Device, typename Recipe::BlockNorm>;  ///< of both its norms
+  using View = TensorView<Scalar, Device>;                      ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;           ///< a tensor to read
+  using Norm = detail::BlockNormLayer<Recipe, Scalar, Device>;  ///< norm1 and norm2
   /// Windows, or the whole grid where the block is global.
   using Attention = WindowAttention<Scalar, Device, detail::QkvLinear<Recipe, Scalar, Device>,
                                     detail::ProjLinear<Recipe, Scalar, Device>, typename Recipe::RelativePositions>;

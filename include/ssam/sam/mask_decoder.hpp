@@ -19,8 +19,9 @@ class MaskDecoder {
   using ConstView = TensorView<const Scalar, Device>;             ///< a tensor to read
   using Transformer = TwoWayTransformer<Scalar, Device, Recipe>;  ///< of tokens and image
   using MaskTraining = typename Recipe::DecoderMask;  ///< of tokens, upscaling and the single mask's hypernetwork
-  using Upscale = ConvTranspose2x2<Scalar, Device, MaskTraining>;  ///< twice the side
-  using Head = HeadMlp<Scalar, Device, MaskTraining>;              ///< the single mask's hypernetwork
+  using Token = Parameter<Scalar, Device, WeightsOf<MaskTraining>>;  ///< rows of [C]
+  using Upscale = ConvTranspose2x2<Scalar, Device, MaskTraining>;    ///< twice the side
+  using Head = HeadMlp<Scalar, Device, MaskTraining>;                ///< the single mask's hypernetwork
   /// The other masks' hypernetworks and the IoU head.
   using MultimaskHead = HeadMlp<Scalar, Device, typename Recipe::DecoderMultimask>;
   static constexpr Part part = Part::decoder;                 ///< of all its parameters
@@ -136,7 +137,7 @@ class MaskDecoder {
       return MatrixView<const Scalar, Device>{dtokens.data() + first * channels, prompts, n * channels,
                                               count * channels};
     };
-    if constexpr (MaskTraining::trained) {
+    if constexpr (Token::trained) {
       ops::sum_rows<Scalar>(context, token(0, 1), iou_token.ensure_grad());
       ops::sum_rows<Scalar>(context, token(1, mask_tokens_count), mask_tokens.ensure_grad());
     }
@@ -171,15 +172,15 @@ class MaskDecoder {
     visitor.child("iou_prediction_head", self.iou_head);
   }
 
-  Parameter<Scalar, Device, MaskTraining> iou_token;    ///< [1, C]
-  Parameter<Scalar, Device, MaskTraining> mask_tokens;  ///< [4, C]
-  Transformer transformer;                              ///< of tokens and image
-  Upscale upscale0;                                     ///< C -> C/4
-  LayerNorm<Scalar, Device, MaskTraining> upscale1;     ///< of C/4 channels
-  Upscale upscale3;                                     ///< C/4 -> C/8
-  Head hypernetwork;                                    ///< of mask 0: C -> C/8
-  std::vector<MultimaskHead> multimask_hypernetworks;   ///< of masks 1, 2 and 3: C -> C/8
-  MultimaskHead iou_head;                               ///< C -> 4
+  Token iou_token;                                     ///< [1, C]
+  Token mask_tokens;                                   ///< [4, C]
+  Transformer transformer;                             ///< of tokens and image
+  Upscale upscale0;                                    ///< C -> C/4
+  LayerNorm<Scalar, Device, MaskTraining> upscale1;    ///< of C/4 channels
+  Upscale upscale3;                                    ///< C/4 -> C/8
+  Head hypernetwork;                                   ///< of mask 0: C -> C/8
+  std::vector<MultimaskHead> multimask_hypernetworks;  ///< of masks 1, 2 and 3: C -> C/8
+  MultimaskHead iou_head;                              ///< C -> 4
 
  private:
   static MatrixView<const Scalar, Device> token_matrix(ConstView tokens, Index which, Index channels) {

@@ -17,15 +17,16 @@ struct Prompts {
 };
 
 /// SAM's prompt encoder. Where a recipe trains it (SAMed), training with labels gives a gradient to the no-mask
-/// embedding only: the decoder adds it.
+/// embedding only: the decoder adds it. (`Training` may be BiasesTrained: those of mask prompts.)
 template <class Scalar, class Device, class Training = Frozen>
 class PromptEncoder {
  public:
-  using View = TensorView<Scalar, Device>;                                               ///< a tensor to write
-  using ConstView = TensorView<const Scalar, Device>;                                    ///< a tensor to read
-  using Embedding = Parameter<Scalar, Device, Training>;                                 ///< a row [1, C]
-  using Conv = Convolution<Scalar, Device, Linear<Scalar, Device, Training, Training>>;  ///< of a mask prompt
-  using Norm = LayerNorm<Scalar, Device, Training>;                                      ///< between them
+  using View = TensorView<Scalar, Device>;                           ///< a tensor to write
+  using ConstView = TensorView<const Scalar, Device>;                ///< a tensor to read
+  using Embedding = Parameter<Scalar, Device, WeightsOf<Training>>;  ///< a row [1, C]
+  using Conv = Convolution<Scalar, Device,
+                           Linear<Scalar, Device, WeightsOf<Training>, BiasesOf<Training>>>;  ///< of a mask prompt
+  using Norm = LayerNorm<Scalar, Device, Training>;                                           ///< between them
 
   constexpr PromptEncoder() = default;  ///< empty, to be assigned
   /// All parameters 0, the random-Fourier matrix included.

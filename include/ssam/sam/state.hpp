@@ -21,11 +21,11 @@ auto& sam_of(Model& model) {
 
 /// Loads a checkpoint (names normalised to SAM's own) into a Sam or a TextPromptedSam, all or nothing: names, shapes
 /// and values are checked first, then copied in place. Adapters and TAL may be missing: they are then at their start,
-/// drawn from `random` (`initialize_adapters`); but for bottlenecks, which start anywhere, the model then answers as
-/// the checkpoint does. TAL's weights may be left over for a Sam, relative positions for a model that has none.
-/// Positional tables are resized to the model's image size. `source` names the file in messages. The model remembers
-/// the checkpoint's content (`base_hash`). Throws MismatchError with a diagnosis otherwise, FormatError for weights
-/// that are NaN or infinite.
+/// drawn from `random` (`initialize_adapters`); but for bottlenecks, which start anywhere, and SSF, which starts near
+/// it, the model then answers as the checkpoint does. TAL's weights may be left over for a Sam, relative positions for
+/// a model that has none. Positional tables are resized to the model's image size. `source` names the file in messages.
+/// The model remembers the checkpoint's content (`base_hash`). Throws MismatchError with a diagnosis otherwise,
+/// FormatError for weights that are NaN or infinite.
 template <class Model>
 void load_weights(Model& model, StateDict state, const std::string& source, Random random = Random(0)) {
   const CheckpointDescription description = describe_checkpoint(state);
