@@ -250,7 +250,7 @@ void prepare(Context<Device>& context, Model& model) {
 }
 
 /// Merges every adapter into a plain weight: the answers stay the same. What a device stored rounded stays rounded:
-/// merge on Cpu or Cuda what is to be saved.
+/// what is to be saved is merged on one in single precision.
 template <class Device, class Model>
 void merge(Context<Device>& context, Model& model) {
   walk_layers(model, [&](const Path&, auto& layer) {

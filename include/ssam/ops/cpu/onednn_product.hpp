@@ -6,8 +6,8 @@
 #include <array>
 #include <dnnl.hpp>
 #include <map>
-#include <unordered_map>
 #include <ssam/ops/cpu/bf16_product.hpp>
+#include <unordered_map>
 
 namespace ssam::inline SSAM_ABI::ops::detail {
 
