@@ -136,6 +136,32 @@ TEST_CASE("updates of q and v alone become one of PEFT's over the whole layer") 
   CHECK(exchange_difference(exchange_answer(plain), exchange_answer(trained)) < 1e-5f);
 }
 
+TEST_CASE("the factors of a head's layers stand under one name of Hugging Face's each") {
+  const test::Folder folder;
+  StateDict trained;
+  const std::string head = "mask_decoder.output_hypernetworks_mlps.0.layers.";
+  for (const int layer : {0, 1, 2}) {
+    const auto mark = static_cast<float>(layer + 1);
+    const std::string name = head + std::to_string(layer);
+    trained.tensors[name + ".trainable_lora_down.weight"] = HostTensor::from({1, 2}, std::vector<float>{mark, mark});
+    trained.tensors[name + ".trainable_lora_up.weight"] = HostTensor::from({2, 1}, std::vector<float>{mark, mark});
+  }
+  save_peft_adapter(folder / "peft", trained, test::small_config());
+  const StateDict file = load_safetensors((folder / "peft") / adapter_weights_file);
+  CHECK(file.tensors.size() == 6);
+  float mark = 0;
+  for (const std::string layer : {"proj_in", "layers.0", "proj_out"}) {
+    CAPTURE(layer);
+    ++mark;
+    for (const char* factor : {".lora_A.weight", ".lora_B.weight"}) {
+      const std::string name = "base_model.model.mask_decoder.output_hypernetworks_mlps.0." + layer + factor;
+      REQUIRE(file.contains(name));
+      CHECK(file.at(name).to<float>()[0] == mark);
+    }
+  }
+  CHECK(contains(test::read_text((folder / "peft") / adapter_info_file), "output_hypernetworks_mlps.0.proj_out"));
+}
+
 TEST_CASE("settings of PEFT that mean something else are refused, scales are not") {
   const test::Folder folder;
   const SamConfig config = test::small_config();

@@ -55,10 +55,10 @@ inline StateDict to_peft(const StateDict& given, std::vector<std::string>& modul
                                     .advice = "merge the adapter into its checkpoint and write that for Hugging Face"});
     };
     if (name.ends_with(low_rank_down)) {
-      const std::string layer = name_to_hugging_face(name.substr(0, name.size() - low_rank_down.size()));
+      const std::string layer = name.substr(0, name.size() - low_rank_down.size());
       if (rank != 0 && rank != tensor.shape[0]) refuse("the adapter has layers of different ranks", tensor.shape.str());
       rank = tensor.shape[0];
-      modules.push_back(layer);
+      modules.push_back(name_to_hugging_face(layer));
       put(layer + ".lora_A.weight", tensor);
     } else if (name.ends_with(low_rank_up)) {
       put(name.substr(0, name.size() - low_rank_up.size()) + ".lora_B.weight", tensor);
