@@ -78,6 +78,27 @@ TEST_CASE("Hugging Face's names of a SAM lead back to its own") {
                  "svdsam_release"));
 }
 
+TEST_CASE("a model that sees its pictures otherwise than SAM does is not written for Hugging Face") {
+  const test::Folder folder;
+  const SamConfig config = test::small_config();
+  const StateDict plain = exchange_plain(test::random_model<recipes::ZeroShot>(config));
+  for (const bool form : {true, false}) {
+    SamConfig other = config;
+    if (form) {
+      other.preparation.form = PreparationForm::release_range;
+    } else {
+      other.preparation.intensity = {.rule = Intensity::Rule::window, .low = -160, .high = 240};
+    }
+    CHECK(contains(test::message_of<MismatchError>([&] { save_hugging_face(folder / "hf", plain, other); }),
+                   "SamProcessor cannot prepare"));
+    CHECK(!std::filesystem::exists(folder / "hf"));
+  }
+  SamConfig stats = config;
+  stats.preparation.stats.mean[0] = 100;
+  save_hugging_face(folder / "hf", plain, stats);
+  CHECK(contains(test::read_text((folder / "hf") / "preprocessor_config.json"), "0.392157"));
+}
+
 TEST_CASE("a LoRA goes through PEFT's form and comes back, into the recipe and into the weights") {
   const test::Folder folder;
   const SamConfig config = test::small_config();
