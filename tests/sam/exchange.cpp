@@ -183,6 +183,44 @@ TEST_CASE("the factors of a head's layers stand under one name of Hugging Face's
   CHECK(contains(test::read_text((folder / "peft") / adapter_info_file), "output_hypernetworks_mlps.0.proj_out"));
 }
 
+TEST_CASE("a decoder's LoRA is read by Hugging Face's names only where they are evidently its") {
+  const test::Folder folder;
+  const std::filesystem::path peft = folder / "peft";
+  const std::string head = "mask_decoder.output_hypernetworks_mlps.0.";
+  const auto factors_of = [](const std::string& layer, StateDict& state) {
+    state.tensors["base_model.model." + layer + ".lora_A.weight"] = HostTensor::from({1, 2}, std::vector<float>{1, 2});
+    state.tensors["base_model.model." + layer + ".lora_B.weight"] = HostTensor::from({2, 1}, std::vector<float>{1, 2});
+  };
+  /// The layers, as SAM names them, of an adapter with these and this auto_mapping.
+  const auto read = [&](const std::vector<std::string>& layers, const nlohmann::json& mapping) {
+    StateDict state;
+    for (const std::string& layer : layers) factors_of(layer, state);
+    make_folder(peft);
+    save_safetensors(peft / adapter_weights_file, state);
+    const nlohmann::json description{{"peft_type", "LORA"}, {"lora_alpha", 1}, {"auto_mapping", mapping}};
+    test::write_text(peft / adapter_info_file, description.dump());
+    return detail::low_rank_layers(read_peft_adapter(peft).state, "peft");
+  };
+  using Layers = std::vector<std::string>;
+  const nlohmann::json wrapper{{"base_model_class", "MedicalSam"}, {"parent_library", "train"}};
+  const nlohmann::json theirs{{"base_model_class", "SamModel"},
+                              {"parent_library", "transformers.models.sam.modeling_sam"}};
+  for (const nlohmann::json& mapping : {wrapper, nlohmann::json()}) {
+    const std::string message = test::message_of<MismatchError>([&] { read({head + "layers.0"}, mapping); });
+    CHECK(contains(message, "whose names"));
+    CHECK(read({head + "layers.0", head + "layers.2"}, mapping) == Layers{head + "layers.0", head + "layers.2"});
+    CHECK(read({head + "layers.0", head + "proj_in"}, mapping) == Layers{head + "layers.0", head + "layers.1"});
+    CHECK(read({head + "layers.0", "vision_encoder.layers.0.attn.qkv"}, mapping) ==
+          Layers{"image_encoder.blocks.0.attn.qkv", head + "layers.1"});
+    const std::string same = "mask_decoder.transformer.layers.0.self_attn.q_proj";  // in both
+    CHECK(read({same}, mapping) == Layers{same});
+  }
+  // What the message advises.
+  CHECK(read({head + "layers.0"}, {{"base_model_class", "Sam"}}) == Layers{head + "layers.0"});
+  CHECK(read({head + "layers.0"}, {{"parent_library", "transformers"}}) == Layers{head + "layers.1"});
+  CHECK(read({head + "layers.0"}, theirs) == Layers{head + "layers.1"});
+}
+
 TEST_CASE("settings of PEFT that mean something else are refused, scales are not") {
   const test::Folder folder;
   const SamConfig config = test::small_config();
