@@ -221,6 +221,17 @@ TEST_CASE("a decoder's LoRA is read by Hugging Face's names only where they are 
   CHECK(read({head + "layers.0"}, theirs) == Layers{head + "layers.1"});
 }
 
+TEST_CASE("PEFT's form does not overwrite an adapter of this library") {
+  const test::Folder folder;
+  auto model = test::prepared_model<recipes::LoRA<4>>(test::small_config());
+  save_adapter(folder / "run", model);
+  const std::string before = test::read_text((folder / "run") / adapter_weights_file);
+  CHECK(contains(test::message_of<MismatchError>([&] { save_peft_adapter(folder / "run", model); }), "overwritten"));
+  CHECK(test::read_text((folder / "run") / adapter_weights_file) == before);
+  save_peft_adapter(folder / "peft", model);
+  save_peft_adapter(folder / "peft", model);  // its own it may
+}
+
 TEST_CASE("settings of PEFT that mean something else are refused, scales are not") {
   const test::Folder folder;
   const SamConfig config = test::small_config();
