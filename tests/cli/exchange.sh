@@ -100,6 +100,8 @@ expect 1 "$ssam" convert run/last never --to hugging_face
 complains "this is a folder"
 expect 1 "$ssam" convert run/last run/last --to peft
 complains "the same folder"
+expect 1 "$ssam" convert run/last run/best --to peft
+complains "would be overwritten"
 expect 2 "$ssam" convert base.safetensors never.safetensors --to segment_anything
 complains ".pth"
 expect 2 "$ssam" convert theirs/last never.pth --to svdsam

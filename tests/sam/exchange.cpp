@@ -345,6 +345,9 @@ TEST_CASE("other files are no checkpoint of S-SAM's authors") {
   CHECK(!read_svdsam_checkpoint(folder / "").has_value());
   CHECK(!read_svdsam_checkpoint(folder / "nothing.pth").has_value());
   CHECK(!read_svdsam_checkpoint(std::string(SSAM_TEST_DIR) + "/golden/sam.pth").has_value());
+  const std::string whole = test::read_text(std::string(SSAM_TEST_DIR) + "/golden/sam.pth");
+  test::write_text(folder / "cut.pth", whole.substr(0, whole.size() / 2));
+  CHECK_THROWS_AS(read_svdsam_checkpoint(folder / "cut.pth"), FormatError);  // it may have been one
   test::write_text(folder / "text.pth", "hello");
   CHECK(!read_svdsam_checkpoint(folder / "text.pth").has_value());
   auto model = test::prepared_model<recipes::SSam<>>(test::small_config());

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssam/io/checkpoint_file.hpp>
 #include <ssam/io/save_torch.hpp>
 #include <ssam/sam/adapter.hpp>
 #include <ssam/sam/hugging_face.hpp>
@@ -42,16 +43,17 @@ inline std::string name_to_svdsam(std::string name) {
 }  // namespace detail
 
 /// Reads a checkpoint of S-SAM's authors; none where the file is something else (or no file). Throws FormatError for
-/// weights that are NaN or infinite, MismatchError for one that holds both kinds of adapters.
+/// a checkpoint that is damaged and for weights that are NaN or infinite, MismatchError for one that holds both kinds of adapters.
 inline std::optional<SvdsamCheckpoint> read_svdsam_checkpoint(const std::filesystem::path& path) {
   std::error_code failure;
   if (!std::filesystem::is_regular_file(path, failure)) return std::nullopt;
-  SvdsamCheckpoint file;
   try {
-    file.state = normalize_names(load_checkpoint(path));
+    sniff_container(ByteSource::file(path));
   } catch (const FormatError&) {
     return std::nullopt;
   }
+  SvdsamCheckpoint file;
+  file.state = normalize_names(load_checkpoint(path));
   const bool ours = file.state.metadata.contains("base_hash");
   const bool svd = detail::any_name(file.state, ".trainable_scale");
   const bool lora = detail::any_name(file.state, ".trainable_lora_");
