@@ -340,6 +340,21 @@ TEST_CASE_TEMPLATE("a checkpoint of S-SAM's authors loads as an adapter and is w
                   MismatchError);
 }
 
+TEST_CASE_TEMPLATE("what the rule paper trained beside the published code's is not written for its authors", Recipe,
+                   recipes::SSam<>, recipes::LoRA<4>) {
+  const test::Folder folder;
+  const SamConfig config = svdsam_release(test::small_config());
+  auto model = test::random_model<Recipe>(config);
+  const StateDict base = exchange_plain(model);
+  Context<Cpu> context(1);
+  prepare(context, model);
+  const std::string message = test::message_of<MismatchError>(
+      [&] { save_svdsam_checkpoint(folder / "x.pth", exchange_trained(model), base, config); });
+  CHECK(contains(message, "image_encoder.neck.1.bias"));
+  CHECK(contains(message, "rule release"));
+  CHECK(!std::filesystem::exists(folder / "x.pth"));
+}
+
 TEST_CASE("other files are no checkpoint of S-SAM's authors") {
   const test::Folder folder;
   CHECK(!read_svdsam_checkpoint(folder / "").has_value());

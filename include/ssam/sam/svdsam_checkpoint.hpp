@@ -132,7 +132,8 @@ inline TrainedText svdsam_trained_text() { return {.source = detail::svdsam_text
 /// Writes an adapter (`trained`: its tensors under our names) with the weights it was trained on (`base`) as a
 /// checkpoint of the authors' code (.pth). Their code reads it as one of its own if `clip`, the weights of CLIP
 /// ViT-B/32 in OpenAI's names, is among it; without it, by load_state_dict(strict=False). Throws MismatchError for a
-/// model of another network than theirs and for adapters that are neither S-SAM nor LoRA, as save_torch_checkpoint too.
+/// model of another network than theirs, for adapters that are neither S-SAM nor LoRA and for those that have trained more
+/// than the rule release does (the neck's norms, under the rule paper), as save_torch_checkpoint too.
 inline void save_svdsam_checkpoint(const std::filesystem::path& path, const StateDict& trained, const StateDict& base,
                                    const SamConfig& config, const StateDict& clip = {}) {
   if (config.variant != SamVariant::svdsam_release) {
@@ -148,6 +149,18 @@ inline void save_svdsam_checkpoint(const std::filesystem::path& path, const Stat
     throw MismatchError(ErrorText{.what = "the code of S-SAM's authors has no such adapter",
                                   .where = path.string(),
                                   .expected = "S-SAM or LoRA"});
+  }
+  std::vector<std::string> foreign;
+  for (const auto& [name, tensor] : trained.tensors) {
+    if (!detail::trained_by_svdsam(name) && !name.starts_with(text_features_prefix)) foreign.push_back(name);
+  }
+  if (!foreign.empty()) {
+    throw MismatchError(ErrorText{.what = "this adapter cannot be written for the code of S-SAM's authors: it has "
+                                          "trained what stays as the base has it in theirs",
+                                  .where = path.string(),
+                                  .expected = "what the rule release trains",
+                                  .found = detail::listed(foreign),
+                                  .advice = "train it under the rule release where they are to read it"});
   }
   StateDict state = base;
   state.metadata.clear();
