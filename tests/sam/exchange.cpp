@@ -258,6 +258,8 @@ TEST_CASE("settings of PEFT that mean something else are refused, scales are not
     with(from, to);
     CHECK(contains(test::message_of<MismatchError>([&] { read_peft_adapter(peft); }), said));
   }
+  with("\"use_dora\": false", "\"use_dora\": true");
+  CHECK(contains(test::message_of<MismatchError>([&] { read_peft_adapter(peft); }), "magnitudes"));
   test::write_text(description, text);
   StateDict state = load_safetensors(peft / adapter_weights_file);
   state.tensors.erase("base_model.model.vision_encoder.layers.0.attn.qkv.lora_B.weight");

@@ -177,6 +177,7 @@ inline PeftAdapter read_peft_adapter(const std::filesystem::path& folder) {
   const nlohmann::json json = load_json(description);
   const detail::PeftScale scale = detail::peft_scale(json, description.string());
   const std::string file = weights.string();
+  const bool dora = json.value("use_dora", nlohmann::json()) == true;
   PeftAdapter adapter;
   adapter.state = load_checkpoint(weights, {.strict_finite = true});
   detail::rename_from_peft(adapter.state, json, file);
@@ -192,6 +193,12 @@ inline PeftAdapter read_peft_adapter(const std::filesystem::path& folder) {
     for (float& value : values) value = static_cast<float>(static_cast<double>(value) * scale.of(rank));
     up = HostTensor::from(up.shape, values);
     adapter.rank = std::max(adapter.rank, rank);
+    if (dora && !adapter.state.contains(layer + ".lora_magnitude_vector")) {
+      throw MismatchError(ErrorText{.what = "the adapter is one of DoRA, and the magnitudes of a layer are missing",
+                                    .where = file,
+                                    .expected = shown(layer + ".lora_magnitude_vector"),
+                                    .advice = "bring the file back as PEFT wrote it"});
+    }
   }
   if (adapter.rank == 0) {
     throw MismatchError(
