@@ -316,6 +316,9 @@ TEST_CASE_TEMPLATE("a checkpoint of S-SAM's authors loads as an adapter and is w
   const auto file = read_svdsam_checkpoint(folder / "theirs.pth");
   REQUIRE(file.has_value());
   CHECK(file->recipe == Recipe::name);
+  auto other_rank = test::random_model<recipes::LoRA<8, Rule::release>>(config);
+  CHECK(contains(test::message_of<MismatchError>([&] { load_svdsam_checkpoint(other_rank, *file, "theirs.pth"); }),
+                 file->rank == 4 ? "LoRA<4, Rule::release>" : "SSam<Rule::release>"));
   CHECK(svdsam_config(*file, test::small_config()).image_size == config.image_size);
   auto same = test::random_model<Recipe>(config);
   prepare(context, same);

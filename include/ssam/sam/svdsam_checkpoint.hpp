@@ -13,6 +13,7 @@ namespace ssam::inline SSAM_ABI {
 struct SvdsamCheckpoint {
   StateDict state;     ///< under SAM's own names, with TAL and trainable_scale, trainable_shift or trainable_lora_*
   std::string recipe;  ///< "ssam" or "lora", which of the two it was trained by
+  Index rank = 0;      ///< of the LoRA; 0: it is S-SAM
   Index grid = 0;      ///< side of its positions in tokens; 0: it has none
   Index text_dim = 0;  ///< values of its text features; 0: it has no TAL
 };
@@ -63,6 +64,9 @@ inline std::optional<SvdsamCheckpoint> read_svdsam_checkpoint(const std::filesys
   }
   check_finite(file.state, {.strict_finite = true}, path.string());
   file.recipe = svd ? "ssam" : "lora";
+  for (const auto& [name, tensor] : file.state.tensors) {
+    if (name.ends_with(".trainable_lora_down.weight") && tensor.shape.rank() > 0) file.rank = tensor.shape[0];
+  }
   const CheckpointDescription found = describe_checkpoint(file.state);
   file.grid = found.grid;
   file.text_dim = found.text_dim;
@@ -117,11 +121,13 @@ void load_svdsam_checkpoint(Model& model, const SvdsamCheckpoint& file, const st
   }
   if (!missing.empty()) problems.push_back("missing: " + detail::listed(missing));
   if (!problems.empty()) {
+    const std::string recipe =
+        file.rank > 0 ? "LoRA<" + std::to_string(file.rank) + ", Rule::release>" : "SSam<Rule::release>";
     throw MismatchError(ErrorText{.what = "the checkpoint does not fit the recipe '" + model.recipe() + "'",
                                   .where = source,
                                   .found = detail::listed(problems),
-                                  .advice = "build the model with the recipe '" + file.recipe +
-                                            "' under the rule release, at the checkpoint's image size"});
+                                  .advice = "load it in C++ into a model of the recipe " + recipe +
+                                            ", at the checkpoint's image size"});
   }
   loader.commit();
 }
