@@ -38,6 +38,22 @@ using CountedSam = TextPromptedSam<float, Cpu, DecoderAlone, CountedEncoder>;
 static_assert(TrainsBehindFeatures<CountedSam>);
 static_assert(!TrainsBehindFeatures<TextPromptedSam<float, Cpu, recipes::SSam<>>>);
 
+/// SAM's encoder with a running statistic, which training changes without a gradient.
+template <class Scalar, class Device, class Recipe>
+class TrackingEncoder : public ImageEncoderViT<Scalar, Device, Recipe> {
+ public:
+  using Base = ImageEncoderViT<Scalar, Device, Recipe>;
+  constexpr TrackingEncoder() = default;
+  constexpr explicit TrackingEncoder(const SamConfig& config) : Base(config), mean(Shape{config.out_channels}) {}
+  Parameter<Scalar, Device, Tracked> mean;
+  template <class Self, class Visitor>
+  static constexpr void visit(Self& self, Visitor& visitor) {
+    Base::visit(self, visitor);
+    visitor.parameter("running_mean", self.mean, Group::buffer);
+  }
+};
+static_assert(!TrainsBehindFeatures<TextPromptedSam<float, Cpu, DecoderAlone, TrackingEncoder>>);
+
 /// What a run with this memory for embeddings comes to.
 struct KeptRun {
   StateDict state;
