@@ -57,7 +57,8 @@ void add_merge(Program& program) {
   add_device(*verb, options->device, {"cpu", "cuda"});  // what is saved is computed in single precision
   add_threads(*verb, options->threads);
   verb->footer(
-      "The result is a plain SAM checkpoint, as large as the base, with the text affine layer beside it where\none was trained.\nExample:\n"
+      "The result is a plain SAM checkpoint, as large as the base, with the text affine layer beside it where\none was "
+      "trained.\nExample:\n"
       "  ssam merge --checkpoint sam_vit_b.pth --adapter run/best --out merged.safetensors");
   verb->callback([&program, options] { program.run = [options] { return merge(*options); }; });
 }

@@ -44,7 +44,8 @@ inline std::string name_to_svdsam(std::string name) {
 }  // namespace detail
 
 /// Reads a checkpoint of S-SAM's authors; none where the file is something else (or no file). Throws FormatError for
-/// a checkpoint that is damaged and for weights that are NaN or infinite, MismatchError for one that holds both kinds of adapters.
+/// a checkpoint that is damaged and for weights that are NaN or infinite, MismatchError for one that holds both kinds
+/// of adapters.
 inline std::optional<SvdsamCheckpoint> read_svdsam_checkpoint(const std::filesystem::path& path) {
   std::error_code failure;
   if (!std::filesystem::is_regular_file(path, failure)) return std::nullopt;
@@ -123,11 +124,11 @@ void load_svdsam_checkpoint(Model& model, const SvdsamCheckpoint& file, const st
   if (!problems.empty()) {
     const std::string recipe =
         file.rank > 0 ? "LoRA<" + std::to_string(file.rank) + ", Rule::release>" : "SSam<Rule::release>";
-    throw MismatchError(ErrorText{.what = "the checkpoint does not fit the recipe '" + model.recipe() + "'",
-                                  .where = source,
-                                  .found = detail::listed(problems),
-                                  .advice = "load it in C++ into a model of the recipe " + recipe +
-                                            ", at the checkpoint's image size"});
+    throw MismatchError(ErrorText{
+        .what = "the checkpoint does not fit the recipe '" + model.recipe() + "'",
+        .where = source,
+        .found = detail::listed(problems),
+        .advice = "load it in C++ into a model of the recipe " + recipe + ", at the checkpoint's image size"});
   }
   loader.commit();
 }
@@ -138,8 +139,8 @@ inline TrainedText svdsam_trained_text() { return {.source = detail::svdsam_text
 /// Writes an adapter (`trained`: its tensors under our names) with the weights it was trained on (`base`) as a
 /// checkpoint of the authors' code (.pth). Their code reads it as one of its own if `clip`, the weights of CLIP
 /// ViT-B/32 in OpenAI's names, is among it; without it, by load_state_dict(strict=False). Throws MismatchError for a
-/// model of another network than theirs, for adapters that are neither S-SAM nor LoRA and for those that have trained more
-/// than the rule release does (the neck's norms, under the rule paper), as save_torch_checkpoint too.
+/// model of another network than theirs, for adapters that are neither S-SAM nor LoRA and for those that have trained
+/// more than the rule release does (the neck's norms, under the rule paper), as save_torch_checkpoint too.
 inline void save_svdsam_checkpoint(const std::filesystem::path& path, const StateDict& trained, const StateDict& base,
                                    const SamConfig& config, const StateDict& clip = {}) {
   if (config.variant != SamVariant::svdsam_release) {

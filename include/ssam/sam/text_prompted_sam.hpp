@@ -179,7 +179,8 @@ class TextPromptedSam {
   }();
 
  public:
-  /// Where training changes nothing of the encoder (running statistics neither), it keeps no activations and runs no backward pass.
+  /// Where training changes nothing of the encoder (running statistics neither), it keeps no activations and runs no
+  /// backward pass.
   static constexpr bool trains_encoder = trains(Encoder<Scalar, Meta, Recipe>(small));
 
  private:
