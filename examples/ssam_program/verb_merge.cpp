@@ -1,5 +1,6 @@
 #include <cstdio>
 #include <ssam/io/safetensors.hpp>
+#include <ssam/sam/hugging_face.hpp>
 
 #include "arguments.hpp"
 #include "console.hpp"
@@ -29,10 +30,11 @@ int merge(const MergeOptions& options) {
                                 .advice = "use it with --adapter"});
   }
   StateDict state = model.runner->plain_weights();
+  if (!model.has_text_affine) state = ssam::detail::only_sam(std::move(state));  // nobody has trained the layer's
   state.metadata[config_key] = to_json(model.config).dump();
   state.metadata[model_key] = to_string(model.config.variant);
   state.metadata[preparation_key] = to_json(model.config.preparation).dump();
-  store_trained_text(state, model.text);
+  if (model.has_text_affine) store_trained_text(state, model.text);
   state.metadata["made_by"] = "ssam merge, recipe " + model.adapter->recipe + " (" + model.adapter->rule + ")";
   check_finite(state, {.strict_finite = true}, options.out.string());
   save_safetensors(options.out, state);
@@ -55,7 +57,8 @@ void add_merge(Program& program) {
   add_device(*verb, options->device, {"cpu", "cuda"});  // what is saved is computed in single precision
   add_threads(*verb, options->threads);
   verb->footer(
-      "The result is a plain SAM checkpoint, as large as the base, with the text affine layer beside it.\nExample:\n"
+      "The result is a plain SAM checkpoint, as large as the base, with the text affine layer beside it where\none was "
+      "trained.\nExample:\n"
       "  ssam merge --checkpoint sam_vit_b.pth --adapter run/best --out merged.safetensors");
   verb->callback([&program, options] { program.run = [options] { return merge(*options); }; });
 }

@@ -37,6 +37,17 @@ expect 1 segment --checkpoint base.safetensors --adapter peft --label liver
 one_clear_line
 complains "no LoRA"
 
+# What PEFT itself wrote brings no text affine layer: merged, it is a SAM that nobody can ask for a label.
+cat >peft_config.json <<'END'
+{"image_size": 32, "patch_size": 8, "embed_dim": 16, "depth": 2, "heads": 2, "global_blocks": [1], "window": 3,
+ "out_channels": 16, "decoder_heads": 2, "decoder_mlp": 24, "iou_hidden": 16, "mask_channels": 8, "text_dim": 512}
+END
+expect 0 "$ssam" merge --checkpoint "$golden/peft/model.safetensors" --config peft_config.json --adapter "$golden/peft/lora" --out plain.safetensors
+expect 0 segment --checkpoint plain.safetensors --point 20,20
+expect 1 segment --checkpoint plain.safetensors --label liver
+one_clear_line
+complains "nothing has trained its text affine"
+
 # A merged model goes to segment-anything and to Hugging Face, and is read back under their names.
 expect 0 segment --checkpoint merged.safetensors --point 20,20 --logits point.npy
 expect 0 "$ssam" convert merged.safetensors sam.pth --to segment_anything
@@ -89,6 +100,8 @@ expect 1 "$ssam" convert run/last never --to hugging_face
 complains "this is a folder"
 expect 1 "$ssam" convert run/last run/last --to peft
 complains "the same folder"
+expect 1 "$ssam" convert run/last run/best --to peft
+complains "would be overwritten"
 expect 2 "$ssam" convert base.safetensors never.safetensors --to segment_anything
 complains ".pth"
 expect 2 "$ssam" convert theirs/last never.pth --to svdsam

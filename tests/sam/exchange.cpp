@@ -78,6 +78,27 @@ TEST_CASE("Hugging Face's names of a SAM lead back to its own") {
                  "svdsam_release"));
 }
 
+TEST_CASE("a model that sees its pictures otherwise than SAM does is not written for Hugging Face") {
+  const test::Folder folder;
+  const SamConfig config = test::small_config();
+  const StateDict plain = exchange_plain(test::random_model<recipes::ZeroShot>(config));
+  for (const bool form : {true, false}) {
+    SamConfig other = config;
+    if (form) {
+      other.preparation.form = PreparationForm::release_range;
+    } else {
+      other.preparation.intensity = {.rule = Intensity::Rule::window, .low = -160, .high = 240};
+    }
+    CHECK(contains(test::message_of<MismatchError>([&] { save_hugging_face(folder / "hf", plain, other); }),
+                   "SamProcessor cannot prepare"));
+    CHECK(!std::filesystem::exists(folder / "hf"));
+  }
+  SamConfig stats = config;
+  stats.preparation.stats.mean[0] = 100;
+  save_hugging_face(folder / "hf", plain, stats);
+  CHECK(contains(test::read_text((folder / "hf") / "preprocessor_config.json"), "0.392157"));
+}
+
 TEST_CASE("a LoRA goes through PEFT's form and comes back, into the recipe and into the weights") {
   const test::Folder folder;
   const SamConfig config = test::small_config();
@@ -136,6 +157,81 @@ TEST_CASE("updates of q and v alone become one of PEFT's over the whole layer") 
   CHECK(exchange_difference(exchange_answer(plain), exchange_answer(trained)) < 1e-5f);
 }
 
+TEST_CASE("the factors of a head's layers stand under one name of Hugging Face's each") {
+  const test::Folder folder;
+  StateDict trained;
+  const std::string head = "mask_decoder.output_hypernetworks_mlps.0.layers.";
+  for (const int layer : {0, 1, 2}) {
+    const auto mark = static_cast<float>(layer + 1);
+    const std::string name = head + std::to_string(layer);
+    trained.tensors[name + ".trainable_lora_down.weight"] = HostTensor::from({1, 2}, std::vector<float>{mark, mark});
+    trained.tensors[name + ".trainable_lora_up.weight"] = HostTensor::from({2, 1}, std::vector<float>{mark, mark});
+  }
+  save_peft_adapter(folder / "peft", trained, test::small_config());
+  const StateDict file = load_safetensors((folder / "peft") / adapter_weights_file);
+  CHECK(file.tensors.size() == 6);
+  float mark = 0;
+  for (const std::string layer : {"proj_in", "layers.0", "proj_out"}) {
+    CAPTURE(layer);
+    ++mark;
+    for (const char* factor : {".lora_A.weight", ".lora_B.weight"}) {
+      const std::string name = "base_model.model.mask_decoder.output_hypernetworks_mlps.0." + layer + factor;
+      REQUIRE(file.contains(name));
+      CHECK(file.at(name).to<float>()[0] == mark);
+    }
+  }
+  CHECK(contains(test::read_text((folder / "peft") / adapter_info_file), "output_hypernetworks_mlps.0.proj_out"));
+}
+
+TEST_CASE("a decoder's LoRA is read by Hugging Face's names only where they are evidently its") {
+  const test::Folder folder;
+  const std::filesystem::path peft = folder / "peft";
+  const std::string head = "mask_decoder.output_hypernetworks_mlps.0.";
+  const auto factors_of = [](const std::string& layer, StateDict& state) {
+    state.tensors["base_model.model." + layer + ".lora_A.weight"] = HostTensor::from({1, 2}, std::vector<float>{1, 2});
+    state.tensors["base_model.model." + layer + ".lora_B.weight"] = HostTensor::from({2, 1}, std::vector<float>{1, 2});
+  };
+  /// The layers, as SAM names them, of an adapter with these and this auto_mapping.
+  const auto read = [&](const std::vector<std::string>& layers, const nlohmann::json& mapping) {
+    StateDict state;
+    for (const std::string& layer : layers) factors_of(layer, state);
+    make_folder(peft);
+    save_safetensors(peft / adapter_weights_file, state);
+    const nlohmann::json description{{"peft_type", "LORA"}, {"lora_alpha", 1}, {"auto_mapping", mapping}};
+    test::write_text(peft / adapter_info_file, description.dump());
+    return detail::low_rank_layers(read_peft_adapter(peft).state, "peft");
+  };
+  using Layers = std::vector<std::string>;
+  const nlohmann::json wrapper{{"base_model_class", "MedicalSam"}, {"parent_library", "train"}};
+  const nlohmann::json theirs{{"base_model_class", "SamModel"},
+                              {"parent_library", "transformers.models.sam.modeling_sam"}};
+  for (const nlohmann::json& mapping : {wrapper, nlohmann::json()}) {
+    const std::string message = test::message_of<MismatchError>([&] { read({head + "layers.0"}, mapping); });
+    CHECK(contains(message, "whose names"));
+    CHECK(read({head + "layers.0", head + "layers.2"}, mapping) == Layers{head + "layers.0", head + "layers.2"});
+    CHECK(read({head + "layers.0", head + "proj_in"}, mapping) == Layers{head + "layers.0", head + "layers.1"});
+    CHECK(read({head + "layers.0", "vision_encoder.layers.0.attn.qkv"}, mapping) ==
+          Layers{"image_encoder.blocks.0.attn.qkv", head + "layers.1"});
+    const std::string same = "mask_decoder.transformer.layers.0.self_attn.q_proj";  // in both
+    CHECK(read({same}, mapping) == Layers{same});
+  }
+  // What the message advises.
+  CHECK(read({head + "layers.0"}, {{"base_model_class", "Sam"}}) == Layers{head + "layers.0"});
+  CHECK(read({head + "layers.0"}, {{"parent_library", "transformers"}}) == Layers{head + "layers.1"});
+  CHECK(read({head + "layers.0"}, theirs) == Layers{head + "layers.1"});
+}
+
+TEST_CASE("PEFT's form does not overwrite an adapter of this library") {
+  const test::Folder folder;
+  auto model = test::prepared_model<recipes::LoRA<4>>(test::small_config());
+  save_adapter(folder / "run", model);
+  const std::string before = test::read_text((folder / "run") / adapter_weights_file);
+  CHECK(contains(test::message_of<MismatchError>([&] { save_peft_adapter(folder / "run", model); }), "overwritten"));
+  CHECK(test::read_text((folder / "run") / adapter_weights_file) == before);
+  save_peft_adapter(folder / "peft", model);
+  save_peft_adapter(folder / "peft", model);  // its own it may
+}
+
 TEST_CASE("settings of PEFT that mean something else are refused, scales are not") {
   const test::Folder folder;
   const SamConfig config = test::small_config();
@@ -162,6 +258,8 @@ TEST_CASE("settings of PEFT that mean something else are refused, scales are not
     with(from, to);
     CHECK(contains(test::message_of<MismatchError>([&] { read_peft_adapter(peft); }), said));
   }
+  with("\"use_dora\": false", "\"use_dora\": true");
+  CHECK(contains(test::message_of<MismatchError>([&] { read_peft_adapter(peft); }), "magnitudes"));
   test::write_text(description, text);
   StateDict state = load_safetensors(peft / adapter_weights_file);
   state.tensors.erase("base_model.model.vision_encoder.layers.0.attn.qkv.lora_B.weight");
@@ -218,6 +316,9 @@ TEST_CASE_TEMPLATE("a checkpoint of S-SAM's authors loads as an adapter and is w
   const auto file = read_svdsam_checkpoint(folder / "theirs.pth");
   REQUIRE(file.has_value());
   CHECK(file->recipe == Recipe::name);
+  auto other_rank = test::random_model<recipes::LoRA<8, Rule::release>>(config);
+  CHECK(contains(test::message_of<MismatchError>([&] { load_svdsam_checkpoint(other_rank, *file, "theirs.pth"); }),
+                 file->rank == 4 ? "LoRA<4, Rule::release>" : "SSam<Rule::release>"));
   CHECK(svdsam_config(*file, test::small_config()).image_size == config.image_size);
   auto same = test::random_model<Recipe>(config);
   prepare(context, same);
@@ -244,11 +345,29 @@ TEST_CASE_TEMPLATE("a checkpoint of S-SAM's authors loads as an adapter and is w
                   MismatchError);
 }
 
+TEST_CASE_TEMPLATE("what the rule paper trained beside the published code's is not written for its authors", Recipe,
+                   recipes::SSam<>, recipes::LoRA<4>) {
+  const test::Folder folder;
+  const SamConfig config = svdsam_release(test::small_config());
+  auto model = test::random_model<Recipe>(config);
+  const StateDict base = exchange_plain(model);
+  Context<Cpu> context(1);
+  prepare(context, model);
+  const std::string message = test::message_of<MismatchError>(
+      [&] { save_svdsam_checkpoint(folder / "x.pth", exchange_trained(model), base, config); });
+  CHECK(contains(message, "image_encoder.neck.1.bias"));
+  CHECK(contains(message, "rule release"));
+  CHECK(!std::filesystem::exists(folder / "x.pth"));
+}
+
 TEST_CASE("other files are no checkpoint of S-SAM's authors") {
   const test::Folder folder;
   CHECK(!read_svdsam_checkpoint(folder / "").has_value());
   CHECK(!read_svdsam_checkpoint(folder / "nothing.pth").has_value());
   CHECK(!read_svdsam_checkpoint(std::string(SSAM_TEST_DIR) + "/golden/sam.pth").has_value());
+  const std::string whole = test::read_text(std::string(SSAM_TEST_DIR) + "/golden/sam.pth");
+  test::write_text(folder / "cut.pth", whole.substr(0, whole.size() / 2));
+  CHECK_THROWS_AS(read_svdsam_checkpoint(folder / "cut.pth"), FormatError);  // it may have been one
   test::write_text(folder / "text.pth", "hello");
   CHECK(!read_svdsam_checkpoint(folder / "text.pth").has_value());
   auto model = test::prepared_model<recipes::SSam<>>(test::small_config());

@@ -38,6 +38,22 @@ using CountedSam = TextPromptedSam<float, Cpu, DecoderAlone, CountedEncoder>;
 static_assert(TrainsBehindFeatures<CountedSam>);
 static_assert(!TrainsBehindFeatures<TextPromptedSam<float, Cpu, recipes::SSam<>>>);
 
+/// SAM's encoder with a running statistic, which training changes without a gradient.
+template <class Scalar, class Device, class Recipe>
+class TrackingEncoder : public ImageEncoderViT<Scalar, Device, Recipe> {
+ public:
+  using Base = ImageEncoderViT<Scalar, Device, Recipe>;
+  constexpr TrackingEncoder() = default;
+  constexpr explicit TrackingEncoder(const SamConfig& config) : Base(config), mean(Shape{config.out_channels}) {}
+  Parameter<Scalar, Device, Tracked> mean;
+  template <class Self, class Visitor>
+  static constexpr void visit(Self& self, Visitor& visitor) {
+    Base::visit(self, visitor);
+    visitor.parameter("running_mean", self.mean, Group::buffer);
+  }
+};
+static_assert(!TrainsBehindFeatures<TextPromptedSam<float, Cpu, DecoderAlone, TrackingEncoder>>);
+
 /// What a run with this memory for embeddings comes to.
 struct KeptRun {
   StateDict state;
@@ -136,4 +152,32 @@ TEST_CASE("a cache of embeddings keeps its limit, and finds what it kept in ever
   for (int pass = 0; pass < 3; ++pass) ask(none, 1, EmbeddingCache::Keep::at_once);
   CHECK(made == 3);
   CHECK(none.bytes() == 0);
+}
+
+TEST_CASE("a cache of embeddings tells scalar types and models of other features apart, and forgets") {
+  Context<Cpu> context(1);
+  EmbeddingCache cache(100000);
+  int made = 0;
+  const auto ask = [&]<class Scalar>(Scalar value, float picture, Index channels) {
+    WorkspaceScope<Cpu> scope(context);
+    const std::vector<float> values(12, picture);
+    const auto features = cache.features<Scalar>(context, values, EmbeddingCache::Keep::at_once, [&] {
+      ++made;
+      const auto view = allocate<Scalar>(context, {1, 2, 2, channels});
+      ops::fill<Scalar>(context, view, value);
+      return view;
+    });
+    CHECK(features.shape() == Shape{1, 2, 2, channels});
+    return features.data()[0];
+  };
+  CHECK(ask(1.0f, 1, 3) == 1);
+  CHECK(ask(2.0, 1, 3) == 2);  // in double precision, of the same picture
+  CHECK(ask(3.0f, 1, 3) == 1);
+  CHECK(made == 2);
+  CHECK(cache.reused() == 1);
+  CHECK(test::contains(test::message_of<ShapeError>([&] { ask(1.0f, 2, 4); }), "another model"));
+  cache.clear();
+  CHECK(cache.bytes() == 0);
+  CHECK(ask(4.0f, 1, 4) == 4);
+  CHECK(ask(5.0f, 1, 4) == 4);
 }

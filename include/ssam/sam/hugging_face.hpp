@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <ssam/io/safetensors.hpp>
 #include <ssam/sam/checkpoint_names.hpp>
-#include <ssam/sam/config.hpp>
+#include <ssam/sam/config_json.hpp>
 
 namespace ssam::inline SSAM_ABI {
 
@@ -43,6 +43,18 @@ inline void require_sams_own_network(const SamConfig& config, const std::string&
                                 .expected = to_string(SamVariant::sam),
                                 .found = to_string(config.variant),
                                 .advice = "train in a model of the variant sam where others are to read it"});
+}
+
+/// Refuses a preparation of pictures that Hugging Face's SamImageProcessor cannot repeat: it knows SAM's own of 8-bit
+/// pictures.
+inline void require_sams_own_preparation(const Preparation& preparation) {
+  if (preparation.form == PreparationForm::sam && preparation.intensity.rule == Intensity::Rule::automatic) return;
+  throw MismatchError(
+      ErrorText{.what = "Hugging Face's SamProcessor cannot prepare pictures as this model was trained to see them",
+                .expected = "the preparation sam with the intensity auto",
+                .found = to_json(preparation).dump(),
+                .advice = "train with SAM's own preparation, or write the model for segment-anything, whose file says "
+                          "nothing of pictures, and prepare them as ssam does"});
 }
 
 /// The tensors of SAM alone: no text affine layer, no text features.
@@ -106,7 +118,9 @@ inline nlohmann::json hugging_face_config(const SamConfig& config) {
 }
 
 /// The content of `preprocessor_config.json`, by which Hugging Face's SamProcessor prepares pictures for such a model.
+/// Throws MismatchError for a preparation that it does not know: another form than SAM's own, a rule of intensity.
 inline nlohmann::json hugging_face_preprocessor(const SamConfig& config) {
+  detail::require_sams_own_preparation(config.preparation);
   const auto share = [](const std::array<float, 3>& values) {
     nlohmann::json list = nlohmann::json::array();
     for (const float value : values) list.push_back(std::round(static_cast<double>(value) / 255 * 1e6) / 1e6);
@@ -146,13 +160,14 @@ inline StateDict to_hugging_face(StateDict state, const SamConfig& config) {
 
 /// Writes a folder (made if need be) that Hugging Face's SamModel.from_pretrained and SamProcessor.from_pretrained
 /// read: `model.safetensors`, `config.json`, `preprocessor_config.json`. The weights must be those of `config`'s image
-/// size. Throws MismatchError as to_hugging_face, IoError, FormatError.
+/// size. Throws MismatchError as to_hugging_face and hugging_face_preprocessor, IoError, FormatError.
 inline void save_hugging_face(const std::filesystem::path& folder, StateDict state, const SamConfig& config) {
   state = to_hugging_face(std::move(state), config);
+  const nlohmann::json preprocessor = hugging_face_preprocessor(config);
   make_folder(folder);
   save_safetensors(folder / "model.safetensors", state);
   atomic_write(folder / "config.json", hugging_face_config(config).dump(2) + "\n");
-  atomic_write(folder / "preprocessor_config.json", hugging_face_preprocessor(config).dump(2) + "\n");
+  atomic_write(folder / "preprocessor_config.json", preprocessor.dump(2) + "\n");
 }
 
 }  // namespace ssam::inline SSAM_ABI

@@ -79,15 +79,44 @@ inline std::filesystem::path peft_weights(const std::filesystem::path& folder) {
   return std::filesystem::exists(usual, failure) || !std::filesystem::exists(pickled, failure) ? usual : pickled;
 }
 
-/// Names of a PEFT file as SAM's own, whichever of the two models it was made for.
-inline void rename_from_peft(StateDict& state, const nlohmann::json& json) {
+/// Whether the names (without PEFT's prefix) are those of Hugging Face's SamModel. Some names stand in both models for
+/// different layers: the others decide, then the class that the adapter's description names. Throws MismatchError where
+/// neither tells.
+inline bool from_hugging_face(const StateDict& state, const nlohmann::json& json, const std::string& file) {
+  std::string ambiguous;
+  bool theirs = false, own = false;
+  for (const auto& [name, tensor] : state.tensors) {
+    const bool read = name_from_hugging_face(name) != name, written = name_to_hugging_face(name) != name;
+    theirs = theirs || (read && !written);
+    own = own || (written && !read);
+    if (read && written) ambiguous = name;
+  }
+  if (theirs != own) return theirs;
+  const nlohmann::json mapping = json.value("auto_mapping", nlohmann::json());
+  const auto says = [&](const char* key) {
+    return mapping.is_object() && mapping.contains(key) && mapping[key].is_string() ? mapping[key].get<std::string>()
+                                                                                    : std::string();
+  };
+  if (says("parent_library").starts_with("transformers")) return true;
+  if (says("base_model_class") == "Sam" || (ambiguous.empty() && !own)) return false;
+  throw MismatchError(ErrorText{
+      .what = "the adapter does not say whose names its layers have, Hugging Face's or segment-anything's",
+      .where = file,
+      .expected = "a base_model_class of Sam or a parent_library of transformers, as PEFT writes auto_mapping",
+      .found = shown(ambiguous) + ", which is another layer in each",
+      .advice = "write what it was made for into auto_mapping of its " + std::string(adapter_info_file) +
+                ": {\"base_model_class\": \"Sam\"} for segment-anything's, {\"parent_library\": \"transformers\"} for "
+                "Hugging Face's"});
+}
+
+/// Names of a PEFT file (`file` in messages) as SAM's own, whichever of the two models it was made for. Throws as
+/// from_hugging_face.
+inline void rename_from_peft(StateDict& state, const nlohmann::json& json, const std::string& file) {
   rename_tensors(state, [](const std::string& name) {
     if (name.starts_with(text_features_prefix)) return name;
     return name.starts_with(peft_prefix) ? name.substr(peft_prefix.size()) : name;
   });
-  const nlohmann::json mapping = json.value("auto_mapping", nlohmann::json());
-  const bool own = (mapping.is_object() && mapping.value("base_model_class", "") == "Sam") ||
-                   state.tensors.lower_bound("image_encoder.") != state.tensors.lower_bound("image_encoder/");
+  const bool theirs = from_hugging_face(state, json, file);
   const auto ends = {std::pair{std::string(".lora_A.weight"), std::string(low_rank_down)},
                      {".lora_B.weight", std::string(low_rank_up)},
                      {".lora_magnitude_vector.weight", ".lora_magnitude_vector"}};
@@ -96,7 +125,7 @@ inline void rename_from_peft(StateDict& state, const nlohmann::json& json) {
       if (name.ends_with(from)) name.replace(name.size() - from.size(), from.size(), to);
     }
     if (const std::size_t at = name.find(".base_layer."); at != name.npos) name.erase(at, std::strlen(".base_layer"));
-    return own ? name : name_from_hugging_face(name);
+    return theirs ? name_from_hugging_face(name) : name;
   });
 }
 
@@ -142,15 +171,16 @@ inline bool is_peft_adapter(const std::filesystem::path& folder) {
 /// Reads the LoRA adapter of PEFT in `folder`: `adapter_config.json` and `adapter_model.safetensors` (or `.bin`), made
 /// for Hugging Face's SamModel or for segment-anything's Sam; any rank, alpha and choice of layers, rank-stabilised
 /// LoRA and DoRA, biases and modules_to_save. Throws IoError, FormatError, and MismatchError for other methods and
-/// settings of PEFT.
+/// settings of PEFT, and where it cannot be told which of the two models the names are of.
 inline PeftAdapter read_peft_adapter(const std::filesystem::path& folder) {
   const std::filesystem::path description = folder / adapter_info_file, weights = detail::peft_weights(folder);
   const nlohmann::json json = load_json(description);
   const detail::PeftScale scale = detail::peft_scale(json, description.string());
   const std::string file = weights.string();
+  const bool dora = json.value("use_dora", nlohmann::json()) == true;
   PeftAdapter adapter;
   adapter.state = load_checkpoint(weights, {.strict_finite = true});
-  detail::rename_from_peft(adapter.state, json);
+  detail::rename_from_peft(adapter.state, json, file);
   adapter.text = detail::stored_text(adapter.state, file);
   adapter.text.features = detail::take_features(adapter.state, file);
   for (auto& [name, tensor] : adapter.state.tensors) {
@@ -163,6 +193,12 @@ inline PeftAdapter read_peft_adapter(const std::filesystem::path& folder) {
     for (float& value : values) value = static_cast<float>(static_cast<double>(value) * scale.of(rank));
     up = HostTensor::from(up.shape, values);
     adapter.rank = std::max(adapter.rank, rank);
+    if (dora && !adapter.state.contains(layer + ".lora_magnitude_vector")) {
+      throw MismatchError(ErrorText{.what = "the adapter is one of DoRA, and the magnitudes of a layer are missing",
+                                    .where = file,
+                                    .expected = shown(layer + ".lora_magnitude_vector"),
+                                    .advice = "bring the file back as PEFT wrote it"});
+    }
   }
   if (adapter.rank == 0) {
     throw MismatchError(

@@ -55,10 +55,10 @@ inline StateDict to_peft(const StateDict& given, std::vector<std::string>& modul
                                     .advice = "merge the adapter into its checkpoint and write that for Hugging Face"});
     };
     if (name.ends_with(low_rank_down)) {
-      const std::string layer = name_to_hugging_face(name.substr(0, name.size() - low_rank_down.size()));
+      const std::string layer = name.substr(0, name.size() - low_rank_down.size());
       if (rank != 0 && rank != tensor.shape[0]) refuse("the adapter has layers of different ranks", tensor.shape.str());
       rank = tensor.shape[0];
-      modules.push_back(layer);
+      modules.push_back(name_to_hugging_face(layer));
       put(layer + ".lora_A.weight", tensor);
     } else if (name.ends_with(low_rank_up)) {
       put(name.substr(0, name.size() - low_rank_up.size()) + ".lora_B.weight", tensor);
@@ -78,6 +78,16 @@ inline StateDict to_peft(const StateDict& given, std::vector<std::string>& modul
   return state;
 }
 
+/// Refuses a folder with an adapter of this library: PEFT's two files are called as its own are.
+inline void refuse_folder_of_own_adapter(const std::filesystem::path& folder) {
+  if (!holds_adapter(folder) || is_peft_adapter(folder)) return;
+  throw MismatchError(ErrorText{.what = "the folder holds another adapter, which would be overwritten",
+                                .where = folder.string(),
+                                .expected = "a new folder, or one of an adapter that PEFT wrote",
+                                .found = std::string(adapter_info_file) + " without peft_type",
+                                .advice = "name another folder"});
+}
+
 }  // namespace detail
 
 /// Writes a LoRA adapter (`trained`: its tensors under our names, see save_adapter) as a folder of PEFT for Hugging
@@ -85,10 +95,12 @@ inline StateDict to_peft(const StateDict& given, std::vector<std::string>& modul
 /// positions and whatever else was trained beside the factors stand in the file under the names of the model's own
 /// parameters, which PEFT loads with the factors; the text affine layer, which SamModel has no place for, and `text`
 /// are kept for read_peft_adapter. The folder is made if need be. Throws MismatchError for adapters that PEFT does not
-/// have and for a model of another network than SAM's, IoError, FormatError.
+/// have, for a model of another network than SAM's and for a folder with an adapter of another kind (this library's own
+/// has files of the same names), IoError, FormatError.
 inline void save_peft_adapter(const std::filesystem::path& folder, const StateDict& trained, const SamConfig& config,
                               const TrainedText& text = {}) {
   detail::require_sams_own_network(config, "PEFT");
+  detail::refuse_folder_of_own_adapter(folder);
   std::vector<std::string> modules;
   Index rank = 0;
   StateDict state = detail::to_peft(trained, modules, rank);

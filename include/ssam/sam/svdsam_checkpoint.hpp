@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ssam/io/checkpoint_file.hpp>
 #include <ssam/io/save_torch.hpp>
 #include <ssam/sam/adapter.hpp>
 #include <ssam/sam/hugging_face.hpp>
@@ -12,6 +13,7 @@ namespace ssam::inline SSAM_ABI {
 struct SvdsamCheckpoint {
   StateDict state;     ///< under SAM's own names, with TAL and trainable_scale, trainable_shift or trainable_lora_*
   std::string recipe;  ///< "ssam" or "lora", which of the two it was trained by
+  Index rank = 0;      ///< of the LoRA; 0: it is S-SAM
   Index grid = 0;      ///< side of its positions in tokens; 0: it has none
   Index text_dim = 0;  ///< values of its text features; 0: it has no TAL
 };
@@ -42,16 +44,18 @@ inline std::string name_to_svdsam(std::string name) {
 }  // namespace detail
 
 /// Reads a checkpoint of S-SAM's authors; none where the file is something else (or no file). Throws FormatError for
-/// weights that are NaN or infinite, MismatchError for one that holds both kinds of adapters.
+/// a checkpoint that is damaged and for weights that are NaN or infinite, MismatchError for one that holds both kinds
+/// of adapters.
 inline std::optional<SvdsamCheckpoint> read_svdsam_checkpoint(const std::filesystem::path& path) {
   std::error_code failure;
   if (!std::filesystem::is_regular_file(path, failure)) return std::nullopt;
-  SvdsamCheckpoint file;
   try {
-    file.state = normalize_names(load_checkpoint(path));
+    sniff_container(ByteSource::file(path));
   } catch (const FormatError&) {
     return std::nullopt;
   }
+  SvdsamCheckpoint file;
+  file.state = normalize_names(load_checkpoint(path));
   const bool ours = file.state.metadata.contains("base_hash");
   const bool svd = detail::any_name(file.state, ".trainable_scale");
   const bool lora = detail::any_name(file.state, ".trainable_lora_");
@@ -61,6 +65,9 @@ inline std::optional<SvdsamCheckpoint> read_svdsam_checkpoint(const std::filesys
   }
   check_finite(file.state, {.strict_finite = true}, path.string());
   file.recipe = svd ? "ssam" : "lora";
+  for (const auto& [name, tensor] : file.state.tensors) {
+    if (name.ends_with(".trainable_lora_down.weight") && tensor.shape.rank() > 0) file.rank = tensor.shape[0];
+  }
   const CheckpointDescription found = describe_checkpoint(file.state);
   file.grid = found.grid;
   file.text_dim = found.text_dim;
@@ -115,11 +122,13 @@ void load_svdsam_checkpoint(Model& model, const SvdsamCheckpoint& file, const st
   }
   if (!missing.empty()) problems.push_back("missing: " + detail::listed(missing));
   if (!problems.empty()) {
-    throw MismatchError(ErrorText{.what = "the checkpoint does not fit the recipe '" + model.recipe() + "'",
-                                  .where = source,
-                                  .found = detail::listed(problems),
-                                  .advice = "build the model with the recipe '" + file.recipe +
-                                            "' under the rule release, at the checkpoint's image size"});
+    const std::string recipe =
+        file.rank > 0 ? "LoRA<" + std::to_string(file.rank) + ", Rule::release>" : "SSam<Rule::release>";
+    throw MismatchError(ErrorText{
+        .what = "the checkpoint does not fit the recipe '" + model.recipe() + "'",
+        .where = source,
+        .found = detail::listed(problems),
+        .advice = "load it in C++ into a model of the recipe " + recipe + ", at the checkpoint's image size"});
   }
   loader.commit();
 }
@@ -130,7 +139,8 @@ inline TrainedText svdsam_trained_text() { return {.source = detail::svdsam_text
 /// Writes an adapter (`trained`: its tensors under our names) with the weights it was trained on (`base`) as a
 /// checkpoint of the authors' code (.pth). Their code reads it as one of its own if `clip`, the weights of CLIP
 /// ViT-B/32 in OpenAI's names, is among it; without it, by load_state_dict(strict=False). Throws MismatchError for a
-/// model of another network than theirs and for adapters that are neither S-SAM nor LoRA, as save_torch_checkpoint too.
+/// model of another network than theirs, for adapters that are neither S-SAM nor LoRA and for those that have trained
+/// more than the rule release does (the neck's norms, under the rule paper), as save_torch_checkpoint too.
 inline void save_svdsam_checkpoint(const std::filesystem::path& path, const StateDict& trained, const StateDict& base,
                                    const SamConfig& config, const StateDict& clip = {}) {
   if (config.variant != SamVariant::svdsam_release) {
@@ -146,6 +156,18 @@ inline void save_svdsam_checkpoint(const std::filesystem::path& path, const Stat
     throw MismatchError(ErrorText{.what = "the code of S-SAM's authors has no such adapter",
                                   .where = path.string(),
                                   .expected = "S-SAM or LoRA"});
+  }
+  std::vector<std::string> foreign;
+  for (const auto& [name, tensor] : trained.tensors) {
+    if (!detail::trained_by_svdsam(name) && !name.starts_with(text_features_prefix)) foreign.push_back(name);
+  }
+  if (!foreign.empty()) {
+    throw MismatchError(ErrorText{.what = "this adapter cannot be written for the code of S-SAM's authors: it has "
+                                          "trained what stays as the base has it in theirs",
+                                  .where = path.string(),
+                                  .expected = "what the rule release trains",
+                                  .found = detail::listed(foreign),
+                                  .advice = "train it under the rule release where they are to read it"});
   }
   StateDict state = base;
   state.metadata.clear();

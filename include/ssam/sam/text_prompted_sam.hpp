@@ -161,12 +161,12 @@ class TextPromptedSam {
                                .found = text.shape().str()});
   }
 
-  /// Whether any parameter of a part is trained, said by a small one without a device.
+  /// Whether training changes any parameter of a part, said by a small one without a device.
   template <class Part>
   static constexpr bool trains(const Part& part) {
     bool trained = false;
     walk(part, [&trained](const Path&, const auto& parameter, Group, Layout) {
-      trained = trained || std::remove_cvref_t<decltype(parameter)>::trained;
+      trained = trained || changes_in_training<decltype(parameter)>;
     });
     return trained;
   }
@@ -179,7 +179,8 @@ class TextPromptedSam {
   }();
 
  public:
-  /// Where nothing of the encoder is trained, it keeps no activations and runs no backward pass.
+  /// Where training changes nothing of the encoder (running statistics neither), it keeps no activations and runs no
+  /// backward pass.
   static constexpr bool trains_encoder = trains(Encoder<Scalar, Meta, Recipe>(small));
 
  private:
