@@ -1,7 +1,8 @@
 #pragma once
 
-// The body is compiled where it is used or, with ssam::compiled, there: oneDNN's C++ header is large.
-#if !defined(SSAM_COMPILED_OPS) || defined(SSAM_COMPILE_OPS_HERE)
+// The body is compiled where it is used or, with ssam::compiled, there: oneDNN's C++ header is large. nvcc 13.0 dies of
+// an internal error in it: a program that uses CpuBf16 in sources for nvcc links ssam::compiled.
+#if (!defined(SSAM_COMPILED_OPS) && !defined(__CUDACC__)) || defined(SSAM_COMPILE_OPS_HERE)
 
 #include <array>
 #include <dnnl.hpp>
